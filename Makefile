@@ -1,0 +1,62 @@
+# The one task runner. `make help` lists the targets.
+
+PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(shell \
+	$(name) -c 'import sys; print("$(name)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := zstd
+
+export RUFF_CACHE_DIR := .cache/ruff
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := test
+.PHONY: test lint docs install demo ui bench clean help
+
+test: lint docs ## everything CI checks: lint, types, documentation, then the tests
+	$(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff, import-linter, mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --cache-dir .cache/import-linter
+	$(BIN)/mypy
+
+docs: $(STAMP) ## build the documentation into site/
+	$(BIN)/mkdocs build --strict --quiet
+
+demo: $(STAMP) ## export a table and bring it back, on this machine
+	$(BIN)/python -m tests.demo
+
+ui: $(STAMP) ## the same with a running Airflow to look at
+	$(BIN)/python -m tests.demo ui
+
+bench: $(STAMP) ## side by side with other ways to export; printed as ratios
+	$(BIN)/python -m tests.benchmarks
+
+install: $(STAMP) ## make .venv and install the project into it
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; found: $$($(or $(PYTHON),python3) --version 2>&1 || true)."; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { \
+		echo "$(PYTHON) cannot make a virtual environment."; \
+		echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip
+	@if $(BIN)/python -m pip install --quiet --constraint constraints.txt uv; then \
+		echo "installing with uv"; \
+		$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
+			--build-constraint constraints.txt --editable '.[$(EXTRAS)]' --group dev; \
+	else \
+		echo "uv cannot be had here; installing with pip"; \
+		$(BIN)/python -m pip install --quiet --constraint constraints.txt \
+			--build-constraint constraints.txt --editable '.[$(EXTRAS)]' --group dev; \
+	fi
+	@touch $@
+
+clean: ## remove what make made
+	rm -rf $(VENV) .cache .hypothesis build dist site
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

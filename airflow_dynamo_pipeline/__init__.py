@@ -1,0 +1,7 @@
+"""Throttled, resumable DynamoDB export, import and change capture for Apache Airflow.
+
+This module runs first on Spark executors and during Airflow's provider discovery,
+so it holds the version and imports nothing.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The world behind the engine's ports: AWS clients, real time, and in-memory stand-ins."""

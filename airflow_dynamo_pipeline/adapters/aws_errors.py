@@ -1,0 +1,159 @@
+"""botocore's errors in our own tree: what a retry can help, what names a permission, what is final."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from botocore import exceptions as boto
+
+from airflow_dynamo_pipeline.errors import (
+    AccessDenied,
+    CorruptReply,
+    NotFound,
+    PipelineError,
+    ServiceTrouble,
+    Throttled,
+    UnexpectedReply,
+    with_hint,
+)
+
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "AllAccessDisabled",
+        "403",
+        "Forbidden",
+        "KMS.AccessDeniedException",
+    }
+)
+BAD_CREDENTIALS = frozenset(
+    {
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+    }
+)
+THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+        "Throttling",
+    }
+)
+TROUBLE = frozenset(
+    {
+        "InternalServerError",
+        "InternalError",
+        "InternalFailure",
+        "ServiceUnavailable",
+        "SlowDown",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "OperationAborted",
+        "ConditionalRequestConflict",
+        "TooManyRequestsException",
+        "LimitExceededException",
+    }
+)
+MISSING = {
+    "ResourceNotFoundException": "table",
+    "TableNotFoundException": "table",
+    "NoSuchBucket": "bucket",
+    "NoSuchKey": "key",
+    "KMS.NotFoundException": "key",
+}
+NETWORK = (
+    boto.EndpointConnectionError,
+    boto.ConnectionError,
+    boto.HTTPClientError,
+    boto.ResponseStreamingError,
+    boto.IncompleteReadError,
+)
+NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
+KMS_ACTION = re.compile(r"\bkms:\w+")
+ARN = re.compile(r"arn:[\w-]+:[\w-]+:[^\s\"']*")
+SERVER_ERROR = 500
+
+
+@contextmanager
+def translated(action: str, resource: str) -> Iterator[None]:
+    """Raise botocore's errors as ours. ``action`` is the IAM action of the call, ``resource`` its object."""
+    try:
+        yield
+    except boto.ClientError as error:
+        raise _from_reply(error, action, resource) from error
+    except boto.ChecksumError as error:
+        raise CorruptReply(f"{action} on {resource}: {error}") from error
+    except NO_CREDENTIALS as error:
+        raise AccessDenied(action, resource, f"no usable credentials: {error}") from error
+    except NETWORK as error:
+        raise ServiceTrouble(f"{action} on {resource}: {error}") from error
+    except boto.ParamValidationError as error:
+        raise UnexpectedReply(f"{action} on {resource}: {error}") from error
+    except boto.BotoCoreError as error:
+        raise UnexpectedReply(f"{action} on {resource}: {error}") from error
+
+
+def _from_reply(error: boto.ClientError, action: str, resource: str) -> PipelineError:
+    reply: Mapping[str, Any] = error.response
+    code = str(reply.get("Error", {}).get("Code", ""))
+    text = str(reply.get("Error", {}).get("Message", "")) or str(error)
+    status = int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code in THROTTLED:
+        return Throttled(f"{code} on {resource}: {text}{_named(reasons_of(reply))}", reasons_of(reply))
+    if code in DENIED:
+        return _denied(action, resource, text)
+    if code in BAD_CREDENTIALS:
+        return AccessDenied(action, resource, f"the credentials were refused, {code}: {text}")
+    if code.startswith("KMS."):
+        return AccessDenied("kms:GenerateDataKey", resource, f"the KMS key cannot be used, {code}: {text}")
+    if code in MISSING:
+        return NotFound(MISSING[code], resource, "check the name and the region")
+    if code in TROUBLE or status >= SERVER_ERROR:
+        return ServiceTrouble(f"{action} on {resource}: {code or status}: {text}")
+    return UnexpectedReply(with_hint(f"{action} on {resource}: {code}: {text}", _hint(code)))
+
+
+def _denied(action: str, resource: str, text: str) -> AccessDenied:
+    """A refusal for the key's sake names the KMS action and, where the text has it, the key."""
+    kms = KMS_ACTION.search(text)
+    if kms is None:
+        return AccessDenied(action, resource, text)
+    keys = [arn.rstrip(".,;") for arn in ARN.findall(text) if ":kms:" in arn]
+    return AccessDenied(kms.group(), keys[0] if keys else f"the KMS key of {resource}", text)
+
+
+def reasons_of(reply: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The (reason, resource ARN) pairs of a throttling reply, under either of DynamoDB's spellings.
+
+    The member is ``ThrottlingReasons`` on ProvisionedThroughputExceededException and
+    RequestLimitExceeded, ``throttlingReasons`` on ThrottlingException; an older botocore shows neither.
+    """
+    found: list[tuple[str, str]] = []
+    for place in (reply, reply.get("Error", {})):
+        for name in ("ThrottlingReasons", "throttlingReasons"):
+            for entry in place.get(name) or ():
+                found.append((str(entry.get("reason", "")), str(entry.get("resource", ""))))
+    return found
+
+
+def _named(reasons: list[tuple[str, str]]) -> str:
+    return "".join(f" [{reason} {resource}]" for reason, resource in reasons)
+
+
+def _hint(code: str) -> str | None:
+    if code == "ValidationException":
+        return "DynamoDB refused the request itself: check expressions, names, values and the index"
+    return None

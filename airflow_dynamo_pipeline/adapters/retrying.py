@@ -1,0 +1,173 @@
+"""Wrappers of the ports that try again what a retry can help."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from airflow_dynamo_pipeline.engine.backoff import retrying
+from airflow_dynamo_pipeline.engine.ports import (
+    Absent,
+    Clock,
+    ObjectStore,
+    ObjectWriter,
+    ScanCall,
+    StoredObject,
+    TableDescription,
+    TableReader,
+    VersionConflict,
+)
+from airflow_dynamo_pipeline.errors import PipelineError, Temporary
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How a wrapper tries again: full jitter, up to ten minutes a call, ended by the stop event."""
+
+    clock: Clock
+    stop: threading.Event
+    warn: Callable[[str], None]
+
+    def __call__(self, call: Callable[[], Result]) -> Result:
+        """Call until it succeeds or the patience is over."""
+        return retrying(self.clock, self.stop, before_pause=self._note)(call)
+
+    def _note(self, error: PipelineError) -> None:
+        self.warn(f"{error}; trying again")
+
+
+class RetryingTable:
+    """A table whose description is tried again. Pages are the engine's: it pays for every try."""
+
+    def __init__(
+        self, inner: TableReader, clock: Clock, stop: threading.Event, warn: Callable[[str], None]
+    ) -> None:
+        self._inner = inner
+        self._retries = Retries(clock, stop, warn)
+
+    def describe(self) -> TableDescription:
+        """Describe the table."""
+        return self._retries(self._inner.describe)
+
+    def scan(self, call: ScanCall) -> bytes:
+        """Read one page, once."""
+        return self._inner.scan(call)
+
+
+class RetryingStore:
+    """A store whose calls are tried again without ever doing a thing twice."""
+
+    def __init__(
+        self, inner: ObjectStore, clock: Clock, stop: threading.Event, warn: Callable[[str], None]
+    ) -> None:
+        self._inner = inner
+        self._retries = Retries(clock, stop, warn)
+
+    def region(self) -> str | None:
+        """Where the bucket is."""
+        return self._retries(self._inner.region)
+
+    def probe(self, key: str) -> None:
+        """Whether objects can be written."""
+        self._retries(lambda: self._inner.probe(key))
+
+    def get(self, key: str) -> StoredObject | None:
+        """Read a small object."""
+        return self._retries(lambda: self._inner.get(key))
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """Stream an object; after a cut it is opened again and what was handed out is passed over."""
+        handed_out = 0
+        chunks = iter(self._inner.read(key))
+        while True:
+            try:
+                chunk = next(chunks, b"")
+            except Temporary:
+                chunks = self._retries(functools.partial(_opened_after, self._inner, key, handed_out))
+                continue
+            if not chunk:
+                return
+            handed_out += len(chunk)
+            yield chunk
+
+    def put(self, key: str, body: bytes, *, expect: str | Absent | None = None) -> str:
+        """Write a small object.
+
+        A first try whose reply was lost may have written: then the second finds a conflict with
+        our own bytes, and that is success.
+        """
+        tries = 0
+
+        def write() -> str:
+            nonlocal tries
+            tries += 1
+            try:
+                return self._inner.put(key, body, expect=expect)
+            except VersionConflict:
+                found = self._inner.get(key) if tries > 1 else None
+                if found is not None and found.body == body:
+                    return found.version
+                raise
+
+        return self._retries(write)
+
+    def create(self, key: str) -> RetryingWriter:
+        """Begin to stream an object."""
+        return RetryingWriter(self._inner.create(key), self._retries)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key under a prefix."""
+        return iter(self._retries(lambda: list(self._inner.keys(prefix))))
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The folder names directly under a prefix."""
+        return iter(self._retries(lambda: list(self._inner.folders(prefix))))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects."""
+        some = list(keys)
+        self._retries(lambda: self._inner.delete(some))
+
+    def abort_uploads(self, prefix: str) -> int:
+        """Drop unfinished uploads."""
+        return self._retries(lambda: self._inner.abort_uploads(prefix))
+
+
+def _opened_after(store: ObjectStore, key: str, skip: int) -> Iterator[bytes]:
+    """Open an object again and read up to where the last reader came."""
+    chunks = iter(store.read(key))
+    while skip > 0:
+        chunk = next(chunks)
+        if len(chunk) > skip:
+            return itertools.chain([chunk[skip:]], chunks)
+        skip -= len(chunk)
+    return chunks
+
+
+class RetryingWriter:
+    """A streamed object whose pieces are tried again; the inner writer keeps what it could not send."""
+
+    def __init__(self, inner: ObjectWriter, retries: Retries) -> None:
+        self._inner = inner
+        self._retries = retries
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        try:
+            self._inner.write(data)
+        except Temporary:
+            self._retries(lambda: self._inner.write(b""))
+
+    def close(self) -> str:
+        """Make the object visible."""
+        return self._retries(self._inner.close)
+
+    def abort(self) -> None:
+        """Drop everything."""
+        self._retries(self._inner.abort)

@@ -1,0 +1,208 @@
+"""An S3 bucket behind the engine's port: conditional writes and streamed uploads, no temporary file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.engine.ports import ABSENT, Absent, StoredObject, VersionConflict
+from airflow_dynamo_pipeline.errors import NotFound, ServiceTrouble
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PIECE_BYTES = 8 * 1024 * 1024  # of an upload; S3 takes 10,000 of them, at least 5 MiB each
+READ_BYTES = 1024 * 1024
+DELETE_AT_ONCE = 1000
+CONFLICTS = ("PreconditionFailed", "412", "NoSuchKey", "404")
+GONE = ("NoSuchKey", "404", "NotFound")
+
+
+class S3Store:
+    """One bucket. Every call is tried once: retries are a wrapper's business."""
+
+    def __init__(self, client: S3Client, bucket: str, *, kms_key_id: str | None = None) -> None:
+        """``kms_key_id`` encrypts what is written; None leaves it to the bucket's own settings."""
+        self._client = client
+        self._bucket = bucket
+        self._encryption: dict[str, Any] = {}
+        if kms_key_id:
+            self._encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
+
+    def region(self) -> str | None:
+        """The bucket's region; raises NotFound or AccessDenied."""
+        with translated("s3:ListBucket", self._arn()):
+            try:
+                reply = self._client.head_bucket(Bucket=self._bucket)
+            except ClientError as error:
+                if _code(error) in GONE or _code(error) == "NoSuchBucket":
+                    hint = "create it, or mend the bucket's name in s3_uri"
+                    raise NotFound("bucket", self._bucket, hint) from error
+                raise
+        headers = reply["ResponseMetadata"]["HTTPHeaders"]
+        return reply.get("BucketRegion") or headers.get("x-amz-bucket-region")
+
+    def probe(self, key: str) -> None:
+        """Begin an upload and abort it: needs the permissions a real one needs, and leaves nothing."""
+        with translated("s3:PutObject", self._arn(key)):
+            reply = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **self._encryption)
+        with translated("s3:AbortMultipartUpload", self._arn(key)):
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=reply["UploadId"])
+
+    def get(self, key: str) -> StoredObject | None:
+        """Read a small object; None when there is none."""
+        with translated("s3:GetObject", self._arn(key)):
+            try:
+                reply = self._client.get_object(Bucket=self._bucket, Key=key)
+            except ClientError as error:
+                if _code(error) in GONE:
+                    return None
+                raise
+            return StoredObject(reply["Body"].read(), reply["ETag"])
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """Stream an object in chunks of a mebibyte; raises NotFound."""
+        with translated("s3:GetObject", self._arn(key)):
+            reply = self._client.get_object(Bucket=self._bucket, Key=key)
+            yield from reply["Body"].iter_chunks(READ_BYTES)
+
+    def put(self, key: str, body: bytes, *, expect: str | Absent | None = None) -> str:
+        """Write a small object and return its ETag; raises VersionConflict."""
+        condition: dict[str, Any] = {}
+        if isinstance(expect, Absent):
+            condition = {"IfNoneMatch": "*"}
+        elif expect is not None:
+            condition = {"IfMatch": expect}
+        with translated("s3:PutObject", self._arn(key)):
+            try:
+                reply = self._client.put_object(
+                    Bucket=self._bucket, Key=key, Body=body, **condition, **self._encryption
+                )
+            except ClientError as error:
+                if condition and _code(error) in CONFLICTS:
+                    raise VersionConflict(key) from error
+                raise
+        return reply["ETag"]
+
+    def create(self, key: str) -> S3Writer:
+        """Begin to stream an object; nothing is sent before the first piece is full."""
+        return S3Writer(self._client, self._bucket, key, self._encryption)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Every key under a prefix, in order."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with translated("s3:ListBucket", self._arn()):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"]
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The folder names directly under a prefix that ends in a slash."""
+        pages = self._client.get_paginator("list_objects_v2")
+        with translated("s3:ListBucket", self._arn()):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/"):
+                for entry in page.get("CommonPrefixes", ()):
+                    yield entry["Prefix"][len(prefix) :].rstrip("/")
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects, a thousand a call."""
+        rest = iter(keys)
+        while some := list(itertools.islice(rest, DELETE_AT_ONCE)):
+            with translated("s3:DeleteObject", self._arn(some[0])):
+                reply = self._client.delete_objects(
+                    Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True}
+                )
+            if errors := reply.get("Errors"):
+                raise ServiceTrouble(f"s3:DeleteObject on {self._arn(some[0])}: {errors[0]}")
+
+    def abort_uploads(self, prefix: str) -> int:
+        """Abort every unfinished upload under a prefix."""
+        count = 0
+        with translated("s3:ListBucketMultipartUploads", self._arn()):
+            pages = self._client.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for upload in page.get("Uploads", ()):
+                    self._client.abort_multipart_upload(
+                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                    )
+                    count += 1
+        return count
+
+    def _arn(self, key: str | None = None) -> str:
+        partition = self._client.meta.partition
+        return f"arn:{partition}:s3:::{self._bucket}" + (f"/{key}" if key else "")
+
+
+class S3Writer:
+    """Streams one object. What ``write`` was given stays buffered if a call fails, so that
+    ``write(b"")`` goes on where it failed, and ``close`` may be called again.
+    """
+
+    def __init__(self, client: S3Client, bucket: str, key: str, encryption: dict[str, Any]) -> None:
+        self._client = client
+        self._where: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        self._encryption = encryption
+        self._arn = f"arn:{client.meta.partition}:s3:::{bucket}/{key}"
+        self._buffer = bytearray()
+        self._upload_id: str | None = None
+        self._pieces: list[Any] = []
+        self._completing = False
+
+    def write(self, data: bytes) -> None:
+        """Append; sends a piece each time 8 MiB have come together."""
+        self._buffer += data
+        while len(self._buffer) >= PIECE_BYTES:
+            self._send(PIECE_BYTES)
+
+    def close(self) -> str:
+        """Make the object visible and return its ETag."""
+        if self._upload_id is None:
+            with translated("s3:PutObject", self._arn):
+                return self._client.put_object(**self._where, Body=bytes(self._buffer), **self._encryption)["ETag"]
+        if self._buffer:
+            self._send(len(self._buffer))
+        with translated("s3:PutObject", self._arn):
+            try:
+                return self._client.complete_multipart_upload(
+                    **self._where, UploadId=self._upload_id, MultipartUpload={"Parts": self._pieces}
+                )["ETag"]
+            except ClientError as error:
+                if self._completing and _code(error) == "NoSuchUpload":  # the first try had succeeded
+                    return self._client.head_object(**self._where)["ETag"]
+                raise
+            finally:
+                self._completing = True
+
+    def abort(self) -> None:
+        """Drop the upload; nothing becomes visible."""
+        self._buffer.clear()
+        upload_id, self._upload_id = self._upload_id, None
+        if upload_id is not None:
+            with translated("s3:AbortMultipartUpload", self._arn):
+                try:
+                    self._client.abort_multipart_upload(**self._where, UploadId=upload_id)
+                except ClientError as error:
+                    if _code(error) != "NoSuchUpload":
+                        raise
+
+    def _send(self, size: int) -> None:
+        number = len(self._pieces) + 1
+        with translated("s3:PutObject", self._arn):
+            if self._upload_id is None:
+                begun = self._client.create_multipart_upload(**self._where, **self._encryption)
+                self._upload_id = begun["UploadId"]
+            with memoryview(self._buffer) as view:
+                piece = bytes(view[:size])
+            reply = self._client.upload_part(
+                **self._where, UploadId=self._upload_id, PartNumber=number, Body=piece
+            )
+        self._pieces.append({"PartNumber": number, "ETag": reply["ETag"]})
+        del self._buffer[:size]
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))

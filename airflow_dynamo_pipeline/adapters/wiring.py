@@ -1,0 +1,53 @@
+"""Puts the AWS adapters together, whoever makes the clients: an Airflow connection or a boto3 session."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from botocore.config import Config
+
+from airflow_dynamo_pipeline.adapters.capacity import AwsCapacity
+from airflow_dynamo_pipeline.adapters.clock import SystemClock
+from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable
+from airflow_dynamo_pipeline.adapters.retrying import RetryingStore, RetryingTable
+from airflow_dynamo_pipeline.adapters.s3 import S3Store
+from airflow_dynamo_pipeline.engine.plan import Ports
+from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
+
+ENGINE_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 1},  # the engine retries, and pays for every try
+    max_pool_connections=32,
+    user_agent_extra="airflow-dynamo-pipeline",
+)
+
+Clients = Callable[[str], Any]  # boto3's clients have no common type; takes a service's name
+
+
+def export_ports(
+    client: Clients,
+    request: ExportRequest,
+    *,
+    stop: threading.Event,
+    say: Callable[[str], None],
+    warn: Callable[[str], None],
+) -> Ports:
+    """Everything an export of this request needs. ``stop`` ends every wait of the ports."""
+    clock = SystemClock()
+    table = DynamoDBTable(client("dynamodb"), request, warn)
+    store = S3Store(client("s3"), request.location.bucket, kms_key_id=request.s3_sse_kms_key_id)
+    return Ports(
+        table=RetryingTable(table, clock, stop, warn),
+        store=RetryingStore(store, clock, stop, warn),
+        capacity=AwsCapacity(lambda: client("cloudwatch"), lambda: client("service-quotas"), warn),
+        clock=clock,
+        stop=stop,
+        say=say,
+        warn=warn,
+    )
+
+
+def reading_store(client: Clients, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:
+    """The bucket of a location for a reader that nobody stops half-way."""
+    return RetryingStore(S3Store(client("s3"), location.bucket), SystemClock(), threading.Event(), warn)

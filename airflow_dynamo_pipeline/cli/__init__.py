@@ -1,0 +1,1 @@
+"""The ``dynamo-pipeline`` command: the same engine without Airflow."""

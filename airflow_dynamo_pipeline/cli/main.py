@@ -1,0 +1,94 @@
+"""``dynamo-pipeline``: throttled DynamoDB exports without Airflow."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from airflow_dynamo_pipeline import __version__
+from airflow_dynamo_pipeline.adapters.wiring import export_ports, reading_store
+from airflow_dynamo_pipeline.cli.options import HELP, as_json, aws_settings, export_settings
+from airflow_dynamo_pipeline.cli.output import Output
+from airflow_dynamo_pipeline.cli.running import clients, exiting_by_code, stopping_on_signals
+from airflow_dynamo_pipeline.engine.estimate import estimate_export
+from airflow_dynamo_pipeline.engine.identity import Work
+from airflow_dynamo_pipeline.engine.requests import ExportRequest
+from airflow_dynamo_pipeline.engine.table_export import export_table
+from airflow_dynamo_pipeline.engine.verify import layout_of, verify_files
+
+UNKNOWN_TARGET = "s3://not-needed"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dynamo-pipeline")
+def main() -> None:
+    """Export DynamoDB tables to S3 at a rate that is held.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 10 refused before starting, 11 locked by another run,
+    130 interrupted. Endpoints and credentials come from boto3's own configuration
+    (AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB, ...).
+    """
+
+
+@main.command()
+@export_settings
+@aws_settings
+@as_json
+def export(*, profile: str | None, region_name: str | None, json_output: bool, **given: Any) -> None:
+    """Export a table to S3; run again with the same arguments, it resumes what was left unfinished.
+
+    \b
+    dynamo-pipeline export --table-name orders --s3-uri s3://backups/orders --ratio 0.25
+    """  # noqa: D301  \b is click's mark for text to leave alone
+    output, stop = Output(json_output=json_output), threading.Event()
+    with exiting_by_code(), stopping_on_signals(stop):
+        request = ExportRequest.from_settings(_settings(given))
+        ports = export_ports(clients(profile, region_name), request, stop=stop, say=output.say, warn=output.warn)
+        work = Work(run=None, generation=secrets.token_hex(8), began_at=datetime.now(UTC))
+        with output.progress():
+            result = export_table(request, work, ports, output.report, report_seconds=output.report_seconds)
+        output.result("exported", result.to_json())
+
+
+@main.command()
+@export_settings
+@aws_settings
+@as_json
+def estimate(*, profile: str | None, region_name: str | None, json_output: bool, **given: Any) -> None:
+    """Say what an export would take, from DescribeTable alone.
+
+    \b
+    dynamo-pipeline estimate --table-name orders --ratio 0.25
+    """  # noqa: D301
+    output = Output(json_output=json_output)
+    with exiting_by_code():
+        request = ExportRequest.from_settings({"s3_uri": UNKNOWN_TARGET, **_settings(given)})
+        ports = export_ports(
+            clients(profile, region_name), request, stop=threading.Event(), say=output.say, warn=output.warn
+        )
+        output.result("estimate", estimate_export(request, ports.table, ports.capacity).to_json())
+
+
+@main.command()
+@click.argument("manifest_uri")
+@aws_settings
+@as_json
+def verify(*, manifest_uri: str, profile: str | None, region_name: str | None, json_output: bool) -> None:
+    """Compare every file of an export with its manifest.
+
+    \b
+    dynamo-pipeline verify s3://backups/orders/AWSDynamoDB/2026-01-02-03-04-05-0a1b2c3d/manifest-summary.json
+    """  # noqa: D301
+    output = Output(json_output=json_output)
+    with exiting_by_code():
+        store = reading_store(clients(profile, region_name), layout_of(manifest_uri).location, output.warn)
+        output.result("verified", verify_files(manifest_uri, store).to_json())
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings a person gave, in the order of the help."""
+    return {name: given[name] for name in HELP if given[name] not in (None, False)}

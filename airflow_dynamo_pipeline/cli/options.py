@@ -1,0 +1,56 @@
+"""Command line options: one for each setting of an export, under the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from airflow_dynamo_pipeline.engine.requests import ON_EXISTING
+from airflow_dynamo_pipeline.formats import FORMATS
+from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
+
+Command = Callable[..., Any]
+
+HELP: Mapping[str, str] = {
+    "table_name": "Table to read.",
+    "s3_uri": "Where exports go: s3://bucket/prefix.",
+    "ratio": "Share of the read capacity, above 0 and at most 1.5.  [default: 0.25]",
+    "units_per_second": "Absolute rate in read capacity units, instead of --ratio.",
+    "segments": "Segments of the parallel scan, or auto.  [default: auto]",
+    "index_name": "Read this secondary index instead of the table.",
+    "filter_expression": "DynamoDB's FilterExpression; filtered items cost units all the same.",
+    "projection_expression": "DynamoDB's ProjectionExpression.",
+    "expression_attribute_names": 'JSON, as {"#n": "name"}.',
+    "expression_attribute_values": 'JSON with typed values, as {":v": {"S": "x"}}.',
+    "consistent_read": "Strongly consistent reads, at twice the cost.",
+    "file_format": f"{', '.join(FORMATS)}.  [default: dynamodb_json]",
+    "compression": f"{', '.join(COMPRESSIONS)}.  [default: gzip]",
+    "part_bytes": "About how large a file gets before compression.  [default: 134217728]",
+    "on_existing": f"{', '.join(ON_EXISTING)}: what to do about an export by the same arguments.  [default: resume]",
+    "resume_within_seconds": "An unfinished export untouched for longer is not resumed.  [default: 86400]",
+    "keep_checkpoint": "Keep _checkpoint/ after the manifest is written.",
+    "s3_sse_kms_key_id": "Encrypt what is written with this KMS key.",
+}
+FLAGS = ("consistent_read", "keep_checkpoint")
+ALSO = {"table_name": ("--table",)}
+
+
+def export_settings(command: Command) -> Command:
+    """Add every setting of an export; values stay text, the engine coerces and refuses them all at once."""
+    for name, text in reversed(HELP.items()):
+        flags = (f"--{name.replace('_', '-')}", *ALSO.get(name, ()), name)
+        command = click.option(*flags, help=text, default=None, is_flag=name in FLAGS)(command)
+    return command
+
+
+def aws_settings(command: Command) -> Command:
+    """Add where credentials and endpoints come from."""
+    command = click.option("--profile", help="Profile of the AWS configuration files.")(command)
+    return click.option("--region-name", help="AWS region.  [default: boto3's own]")(command)
+
+
+def as_json(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option("--json", "json_output", is_flag=True, help="Print one JSON object to stdout.")(command)

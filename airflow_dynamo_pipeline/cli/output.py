@@ -1,0 +1,72 @@
+"""What a person sees: a bar on a terminal, lines in a log, a table or JSON at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from airflow_dynamo_pipeline.engine.progress import Progress
+
+BAR_SECONDS = 0.5
+LINE_SECONDS = 10.0
+
+
+class Output:
+    """Messages go to stderr, results to stdout."""
+
+    def __init__(self, *, json_output: bool) -> None:
+        self._json = json_output
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bars: Bars | None = None
+
+    @property
+    def report_seconds(self) -> float:
+        """How often a record of progress is wanted."""
+        return BAR_SECONDS if self._console.is_terminal else LINE_SECONDS
+
+    def say(self, line: str) -> None:
+        """One line of information."""
+        self._console.print(line, markup=False)
+
+    def warn(self, line: str) -> None:
+        """One line somebody should see."""
+        self._console.print(f"warning: {line}", markup=False, style="yellow")
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Show a bar meanwhile, on a terminal."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Bars(TextColumn("{task.description}"), BarColumn(), console=self._console, transient=True) as bars:
+            self._bars = bars
+            bars.add_task("starting", total=1.0)
+            try:
+                yield
+            finally:
+                self._bars = None
+
+    def report(self, progress: Progress) -> None:
+        """Show a record of progress."""
+        if self._bars is None:
+            self.say(progress.line())
+            return
+        self._bars.update(self._bars.task_ids[0], completed=progress.share_done, description=progress.line())
+
+    def result(self, title: str, record: Mapping[str, Any]) -> None:
+        """Print a result: a table for people, one JSON object for programs."""
+        if self._json:
+            click.echo(json.dumps(record))
+            return
+        table = Table(title=title, show_header=False, title_justify="left")
+        for name, value in record.items():
+            table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
+        Console(soft_wrap=True, highlight=False).print(table)

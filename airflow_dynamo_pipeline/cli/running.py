@@ -1,0 +1,74 @@
+"""Exit codes, signals and clients: what every command does around its work."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import boto3
+import click
+
+from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.adapters.wiring import ENGINE_CONFIG
+from airflow_dynamo_pipeline.errors import InvalidSetting, LeaseHeld, PipelineError, Refused, Stopped
+
+FAILED = 1
+REFUSED = 10
+LOCKED = 11
+INTERRUPTED = 130
+
+
+def exit_code(error: PipelineError) -> int:
+    """What a script may go by."""
+    match error:
+        case Refused() | InvalidSetting():
+            return REFUSED
+        case LeaseHeld():
+            return LOCKED
+        case Stopped():
+            return INTERRUPTED
+        case _:
+            return FAILED
+
+
+@contextmanager
+def exiting_by_code() -> Iterator[None]:
+    """Print an error of ours and end with its code."""
+    try:
+        yield
+    except PipelineError as error:
+        click.echo(f"error: {error}", err=True)
+        raise SystemExit(exit_code(error)) from error
+
+
+@contextmanager
+def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set the event; a second one ends the program as usual."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
+        click.echo("stopping: closing open parts and writing the checkpoint", err=True)
+        threading.Thread(target=stop.set).start()  # the interrupted thread may hold the event's lock
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def clients(profile: str | None, region_name: str | None) -> Callable[[str], Any]:
+    """A function that makes a client for a service, by boto3's own configuration chain."""
+    with translated("sts:AssumeRole", f"profile {profile or 'default'}"):
+        session = boto3.Session(profile_name=profile, region_name=region_name)
+
+    def client(service: str) -> Any:  # noqa: ANN401  boto3's clients have no common type
+        with translated(service, f"region {region_name or 'default'}"):
+            return session.client(service, config=ENGINE_CONFIG)  # type: ignore[call-overload]
+
+    return client

@@ -1,0 +1,1 @@
+"""Moves a table to files and back, without knowing Airflow or AWS clients."""

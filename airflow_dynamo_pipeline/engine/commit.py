@@ -1,0 +1,139 @@
+"""Turns finished segments into an export: clean ``data/``, then write the manifest, last of all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airflow_dynamo_pipeline import __version__
+from airflow_dynamo_pipeline.engine.checkpoint import Checkpoint
+from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.manifest import (
+    NATIVE_VERSION,
+    OurPart,
+    Summary,
+    checksum,
+    decode_summary,
+    encode_files,
+    in_order,
+)
+from airflow_dynamo_pipeline.engine.plan import Plan
+from airflow_dynamo_pipeline.engine.ports import ABSENT, Clock, ObjectStore, VersionConflict
+from airflow_dynamo_pipeline.engine.records import Part, SegmentState
+from airflow_dynamo_pipeline.errors import StaleAttempt
+from airflow_dynamo_pipeline.formats import FORMATS
+from airflow_dynamo_pipeline.formats.data_pipeline import manifest_v3
+
+KMS = "aws:kms"
+
+
+class Commit:
+    """The last step of an export."""
+
+    def __init__(
+        self, plan: Plan, store: ObjectStore, checkpoint: Checkpoint, lease: Lease, clock: Clock, *, held: float
+    ) -> None:
+        """``held`` is the rate this attempt held, in units per second; 0 if it had nothing left to scan."""
+        self._held = held
+        self._plan = plan
+        self._store = store
+        self._checkpoint = checkpoint
+        self._lease = lease
+        self._clock = clock
+
+    def run(self) -> Summary:
+        """Write the manifest and return it; when another attempt was faster, return that one's.
+
+        Raises StaleAttempt when the lease was lost.
+        """
+        states = self._checkpoint.read_all()
+        unfinished = [state.segment for state in states if not state.done]
+        if unfinished:
+            raise StaleAttempt(f"segments {unfinished} were set back by another attempt; nothing was committed")
+        self._lease.check()
+        parts = list(in_order(part for state in states for part in state.parts))
+        self._remove_unnamed(parts)
+        summary = self._write(parts, self._summary(states, parts))
+        if not self._plan.request.keep_checkpoint:
+            remove_checkpoint(self._store, self._plan.target.layout.checkpoint_prefix)
+        return summary
+
+    def _remove_unnamed(self, parts: Sequence[Part]) -> None:
+        """Remove what killed or superseded attempts left, so that data/ holds what the manifest lists."""
+        layout = self._plan.target.layout
+        self._store.abort_uploads(layout.data_prefix)
+        named = {part.key for part in parts}
+        self._store.delete([key for key in self._store.keys(layout.data_prefix) if key not in named])
+
+    def _write(self, parts: Sequence[Part], summary: Summary) -> Summary:
+        layout, put = self._plan.target.layout, self._store.put
+        files, body = encode_files(parts), summary.to_json()
+        put(layout.files_key, files)
+        put(layout.files_checksum_key, checksum(files))
+        if self._plan.request.file_format == "data_pipeline":
+            urls = [f"s3://{layout.location.bucket}/{part.key}" for part in parts]
+            put(layout.data_pipeline_manifest_key, manifest_v3(urls))
+        put(layout.summary_checksum_key, checksum(body))
+        try:
+            put(layout.summary_key, body, expect=ABSENT)
+        except VersionConflict:
+            return self._theirs()
+        return summary
+
+    def _theirs(self) -> Summary:
+        """Another attempt committed the same parts a moment ago: its summary is the export's."""
+        layout = self._plan.target.layout
+        stored = self._store.get(layout.summary_key)
+        if stored is None:
+            raise StaleAttempt(f"{layout.summary_key} was removed while it was being committed")
+        self._store.put(layout.summary_checksum_key, checksum(stored.body))
+        return decode_summary(stored.body, layout.summary_key)
+
+    def _summary(self, states: Sequence[SegmentState], parts: Sequence[Part]) -> Summary:
+        plan, request = self._plan, self._plan.request
+        ours = self._ours(states, parts)
+        started = plan.target.plan.started_at if plan.target.plan else ours.first_page_at or self._clock.now()
+        return Summary(
+            version=NATIVE_VERSION,
+            start_time=started,
+            end_time=self._clock.now(),
+            table_arn=plan.table.arn,
+            table_id=plan.table.table_id,
+            export_time=ours.first_page_at or started,
+            s3_bucket=request.location.bucket,
+            s3_prefix=request.location.prefix,
+            s3_sse_algorithm=KMS if request.s3_sse_kms_key_id else None,
+            s3_sse_kms_key_id=request.s3_sse_kms_key_id,
+            manifest_files_s3_key=plan.target.layout.files_key,
+            item_count=sum(part.item_count for part in parts),
+            output_format=FORMATS[request.file_format].output_format,
+            ours=ours,
+        )
+
+    def _ours(self, states: Sequence[SegmentState], parts: Sequence[Part]) -> OurPart:
+        plan, request = self._plan, self._plan.request
+        first = min((state.first_page_at for state in states if state.first_page_at), default=None)
+        last = max((state.last_page_at for state in states if state.last_page_at), default=None)
+        return OurPart(
+            package_version=__version__,
+            generation=plan.work.generation,
+            file_format=request.file_format,
+            compression=request.compression,
+            lossless=FORMATS[request.file_format].lossless,
+            index_name=request.index_name,
+            filtered=bool(request.filter_expression or request.projection_expression),
+            segments=plan.segments,
+            parts=len(parts),
+            bytes=sum(part.bytes for part in parts),
+            stored_bytes=sum(part.stored_bytes for part in parts),
+            scanned_count=sum(state.scanned_count for state in states),
+            consumed_units=sum(state.units for state in states),
+            units_per_second_asked=plan.rate.units_per_second,
+            units_per_second_held=round(self._held, 2),
+            first_page_at=first,
+            last_page_at=last,
+        )
+
+
+def remove_checkpoint(store: ObjectStore, prefix: str) -> None:
+    """Remove plan, lease and checkpoints; the manifest has taken their place."""
+    store.delete(list(store.keys(prefix)))

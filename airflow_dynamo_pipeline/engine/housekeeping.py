@@ -1,0 +1,109 @@
+"""What the calling thread does while segments run: lease, rate, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from airflow_dynamo_pipeline.engine.capacity import read_rate
+from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.plan import READABLE_STATES, Plan, Ports
+from airflow_dynamo_pipeline.engine.progress import Progress, Totals
+from airflow_dynamo_pipeline.engine.throttle import Throttle
+from airflow_dynamo_pipeline.errors import NotFound, TableChanged, Temporary
+
+CAPACITY_SECONDS = 60.0
+
+
+class Housekeeping:
+    """Called every half second from one thread; each duty has its own interval."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        ports: Ports,
+        lease: Lease,
+        throttle: Throttle,
+        totals: Totals,
+        report: Callable[[Progress], None],
+        report_seconds: float,
+    ) -> None:
+        self._plan = plan
+        self._ports = ports
+        self._lease = lease
+        self._throttle = throttle
+        self._totals = totals
+        self._report = report
+        self._report_seconds = report_seconds
+        now = ports.clock.monotonic()
+        self._began_at = self._reported_at = self._capacity_at = now
+        self._units_at_report = self._units_at_capacity = 0.0
+        self._share_at_start: float | None = None
+
+    def tick(self) -> None:
+        """Do what is due; raises StaleAttempt or TableChanged."""
+        if self._share_at_start is None:
+            self._share_at_start = self._totals.share(self._plan.item_count)
+        if self._ports.stop.is_set():
+            self._throttle.wake()
+            return
+        self._lease.beat()
+        now = self._ports.clock.monotonic()
+        if now - self._reported_at >= self._report_seconds:
+            self.report_now()
+        if now - self._capacity_at >= CAPACITY_SECONDS:
+            self._follow_the_table(now)
+
+    def report_now(self) -> None:
+        """Make a record of progress and hand it over."""
+        now = self._ports.clock.monotonic()
+        interval = now - self._reported_at
+        units = self._throttle.consumed - self._units_at_report
+        self._report(self._progress(now, units / interval if interval > 0 else 0.0))
+        self._reported_at, self._units_at_report = now, self._throttle.consumed
+
+    def report_end(self) -> None:
+        """Make the last record: its rate is that of the whole attempt."""
+        self._report(self._progress(self._ports.clock.monotonic(), self._throttle.held))
+
+    def _progress(self, now: float, held: float) -> Progress:
+        totals, throttle = self._totals, self._throttle
+        share = totals.share(self._plan.item_count)
+        return Progress(
+            items=totals.items,
+            bytes=totals.bytes,
+            stored_bytes=totals.stored_bytes,
+            parts=totals.parts,
+            segments=totals.segments,
+            segments_done=totals.segments_done,
+            share_done=share,
+            consumed_units=throttle.consumed,
+            units_per_second_asked=throttle.target,
+            units_per_second_held=held,
+            elapsed_seconds=now - self._began_at,
+            eta_seconds=self._eta(share, now - self._began_at),
+        )
+
+    def _eta(self, share: float, elapsed: float) -> float | None:
+        gained = share - (self._share_at_start or 0.0)
+        if share >= 1.0:
+            return 0.0
+        return elapsed * (1.0 - share) / gained if gained > 0 else None
+
+    def _follow_the_table(self, now: float) -> None:
+        """Read the capacity again: autoscaling and people change it, up and down."""
+        seconds, self._capacity_at = now - self._capacity_at, now
+        own = (self._throttle.consumed - self._units_at_capacity) / seconds
+        self._units_at_capacity = self._throttle.consumed
+        try:
+            table = self._ports.table.describe()
+            rate = read_rate(self._plan.request, table, self._ports.capacity, own_units_per_second=own)
+        except NotFound as error:
+            raise TableChanged(f"the table was deleted during the export: {error}") from error
+        except Temporary as error:
+            self._ports.warn(f"could not read the capacity again, keeping the rate: {error}")
+            return
+        if table.identity != self._plan.table.identity or table.status not in READABLE_STATES:
+            raise TableChanged(f"table {table.name} is {table.status}, or was deleted and made anew, during the export")
+        if rate.units_per_second != self._throttle.target:
+            self._ports.say(f"rate now {rate.units_per_second:,.1f} read units per second ({rate.reason})")
+            self._throttle.set_target(rate.units_per_second)

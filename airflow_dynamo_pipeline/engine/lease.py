@@ -1,0 +1,88 @@
+"""One live run for one export: a lease with a heartbeat.
+
+No two clocks are compared. Whoever finds a lease watches it on its own clock: if it changes,
+its holder lives; if it does not change for as long as a live holder could be silent, it is
+taken over. A holder that slept meanwhile finds another version at its next beat and stops.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from airflow_dynamo_pipeline.engine import records
+from airflow_dynamo_pipeline.engine.ports import ABSENT, Absent, Clock, ObjectStore, VersionConflict
+from airflow_dynamo_pipeline.engine.records import LeaseRecord
+from airflow_dynamo_pipeline.errors import LeaseHeld, StaleAttempt, Stopped, with_hint
+
+BEAT_SECONDS = 5.0
+SILENCE_SECONDS = 20.0
+
+
+class Lease:
+    """The right to work on one export, held by one attempt."""
+
+    def __init__(self, store: ObjectStore, key: str, attempt: str, clock: Clock) -> None:
+        self._store = store
+        self._key = key
+        self._attempt = attempt
+        self._clock = clock
+        self._version: str | None = None
+        self._beats = 0
+        self._beat_at = float("-inf")
+
+    def acquire(self, stop: threading.Event, say: Callable[[str], None]) -> None:
+        """Take the lease; raises LeaseHeld when another run shows signs of life, Stopped when told to."""
+        found = self._store.get(self._key)
+        if found is None:
+            self._take(ABSENT)
+            return
+        record = records.decode(found.body, LeaseRecord, self._key)
+        if not record.released:
+            say(
+                f"attempt {record.attempt} left a lease on this export; "
+                f"watching it for {SILENCE_SECONDS:g} s to see whether it lives"
+            )
+            if self._clock.wait(stop, SILENCE_SECONDS):
+                raise Stopped("told to stop while watching another attempt's lease")
+        self._take(found.version)
+
+    def beat(self) -> None:
+        """Show life, at most every few seconds; raises StaleAttempt when the lease was taken over."""
+        if self._clock.monotonic() - self._beat_at >= BEAT_SECONDS:
+            self.check()
+
+    def check(self) -> None:
+        """Show life now; raises StaleAttempt when the lease was taken over."""
+        try:
+            self._put(self._version or ABSENT, released=False)
+        except VersionConflict:
+            raise StaleAttempt(
+                f"another attempt has taken over this export ({self._key}); attempt {self._attempt} stops"
+            ) from None
+
+    def release(self) -> None:
+        """Let the next attempt begin without watching. Never raises for a lease that is no longer ours."""
+        try:
+            self._put(self._version or ABSENT, released=True)
+        except VersionConflict:
+            return
+
+    def _take(self, expect: str | Absent) -> None:
+        try:
+            self._put(expect, released=False)
+        except VersionConflict:
+            raise LeaseHeld(
+                with_hint(
+                    f"another live run is working on this export ({self._key})",
+                    "wait for it to end, stop it, or start a second export with on_existing='new'",
+                )
+            ) from None
+
+    def _put(self, expect: str | Absent, *, released: bool) -> None:
+        self._beats += 1
+        record = LeaseRecord(
+            attempt=self._attempt, beats=self._beats, beat_at=self._clock.now(), released=released
+        )
+        self._version = self._store.put(self._key, records.encode(record), expect=expect)
+        self._beat_at = self._clock.monotonic()

@@ -1,0 +1,61 @@
+"""One file of an export, written as pages come and visible only when it is whole."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from airflow_dynamo_pipeline.engine.ports import ObjectStore
+from airflow_dynamo_pipeline.engine.records import Part
+from airflow_dynamo_pipeline.formats.compression import Compression
+from airflow_dynamo_pipeline.formats.protocol import Format
+
+
+class PartWriter:
+    """Items -> lines -> compressed bytes -> a streamed object, counted and hashed on the way.
+
+    Holds one compressor's window and what the store buffers (8 MiB), whatever the part's size.
+    """
+
+    def __init__(self, store: ObjectStore, key: str, file_format: Format, compression: Compression) -> None:
+        self.key = key
+        self.item_count = 0
+        self.bytes = 0
+        self.stored_bytes = 0
+        self._format = file_format
+        self._out = store.create(key)
+        self._compressor = compression.open()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def write(self, items: Sequence[msgspec.Raw]) -> None:
+        """Append items as lines."""
+        for chunk in self._format.encode(items):
+            self.bytes += len(chunk)
+            self._store(self._compressor.compress(chunk))
+        self.item_count += len(items)
+
+    def close(self) -> Part:
+        """Finish the file; from now on it is visible."""
+        self._store(self._compressor.flush())
+        etag = self._out.close()
+        return Part(
+            key=self.key,
+            item_count=self.item_count,
+            bytes=self.bytes,
+            stored_bytes=self.stored_bytes,
+            md5=base64.b64encode(self._md5.digest()).decode(),
+            etag=etag,
+        )
+
+    def abort(self) -> None:
+        """Drop the file."""
+        self._out.abort()
+
+    def _store(self, data: bytes) -> None:
+        if data:
+            self.stored_bytes += len(data)
+            self._md5.update(data)
+            self._out.write(data)

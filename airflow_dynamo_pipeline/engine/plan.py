@@ -1,0 +1,180 @@
+"""Everything decided before the first Scan; refuses with all findings at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from airflow_dynamo_pipeline.engine.capacity import ReadRate, read_rate, segments_fed_by, segments_for
+from airflow_dynamo_pipeline.engine.existing import Target, choose_target
+from airflow_dynamo_pipeline.engine.identity import Work
+from airflow_dynamo_pipeline.engine.layout import ROOT
+from airflow_dynamo_pipeline.engine.ports import (
+    CapacitySource,
+    Clock,
+    IndexDescription,
+    ObjectStore,
+    TableDescription,
+    TableReader,
+)
+from airflow_dynamo_pipeline.engine.requests import ExportRequest
+from airflow_dynamo_pipeline.errors import PipelineError, PreflightFailed, Problem, Refused, Temporary
+from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
+
+READABLE_STATES = ("ACTIVE", "UPDATING")
+MAX_THREADS = 8  # bounds the memory: each thread holds a page, its lines and one piece of an upload
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ports:
+    """The world as an export sees it."""
+
+    table: TableReader
+    store: ObjectStore
+    capacity: CapacitySource
+    clock: Clock
+    stop: threading.Event
+    say: Callable[[str], None]  # one line for the log
+    warn: Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What an export will do."""
+
+    request: ExportRequest
+    work: Work
+    target: Target
+    table: TableDescription
+    rate: ReadRate
+    segments: int
+
+    @property
+    def threads(self) -> int:
+        """Segments read at the same time."""
+        return min(self.segments, MAX_THREADS, segments_fed_by(self.rate.units_per_second))
+
+    @property
+    def size_bytes(self) -> int:
+        """DescribeTable's size of what is scanned."""
+        index = self._index
+        return self.table.size_bytes if index is None else index.size_bytes
+
+    @property
+    def item_count(self) -> int:
+        """DescribeTable's item count of what is scanned."""
+        index = self._index
+        return self.table.item_count if index is None else index.item_count
+
+    @property
+    def _index(self) -> IndexDescription | None:
+        name = self.request.index_name
+        return self.table.indexes.get(name) if name else None
+
+    def line(self) -> str:
+        """One line for a log."""
+        source = self.request.table_name + (f" index {self.request.index_name}" if self.request.index_name else "")
+        return (
+            f"{self.target.start.value}: {source}, about {self.item_count:,} items and {self.size_bytes:,} bytes, "
+            f"to {self.target.layout.manifest_uri} at {self.rate.units_per_second:,.1f} read units per second "
+            f"({self.rate.reason}), {self.segments} segments on {self.threads} threads"
+        )
+
+
+def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
+    """Look at table, bucket and target without changing anything.
+
+    Raises PreflightFailed with every finding; Temporary errors pass through, so that a retry can help.
+    """
+    problems: list[Problem] = []
+    table = _finding(problems, "table_name", ports.table.describe)
+    rate = None
+    if table is not None:
+        problems += _table_problems(request, table)
+        rate = _finding(problems, "ratio", lambda: read_rate(request, table, ports.capacity))
+    problems += _store_problems(request, table, ports.store)
+    _finding(problems, "compression", COMPRESSIONS[request.compression].check_available)
+    target = _find_target(problems, request, work, ports, table)
+    if problems or table is None or rate is None or target is None:
+        raise PreflightFailed(problems)
+    segments = request.segments or segments_for(table, request, rate)
+    if target.plan is not None:
+        segments = target.plan.segments
+        if request.segments not in (None, segments):
+            ports.say(f"resuming with the {segments} segments the export was begun with, not {request.segments}")
+    return Plan(request=request, work=work, target=target, table=table, rate=rate, segments=segments)
+
+
+Result = TypeVar("Result")
+
+
+def _finding(problems: list[Problem], where: str, look: Callable[[], Result]) -> Result | None:
+    """Look at one thing; what is wrong with it becomes a problem, what is temporary is raised."""
+    try:
+        return look()
+    except Temporary:
+        raise
+    except Refused as refused:
+        problems.extend(refused.problems)
+    except PipelineError as error:
+        message, _, hint = str(error).partition("\nHINT: ")
+        problems.append(Problem(where, message, hint or None))
+    return None
+
+
+def _find_target(
+    problems: list[Problem], request: ExportRequest, work: Work, ports: Ports, table: TableDescription | None
+) -> Target | None:
+    """Not looked for in a bucket that cannot be read: that would only repeat the finding."""
+    if any(problem.where == "s3_uri" for problem in problems):
+        return None
+    identity = table.identity if table else None
+    return _finding(
+        problems,
+        "s3_uri",
+        lambda: choose_target(request, work, ports.store, identity, ports.clock.now(), ports.say),
+    )
+
+
+def _table_problems(request: ExportRequest, table: TableDescription) -> Iterator[Problem]:
+    if table.status not in READABLE_STATES:
+        yield Problem(
+            "table_name", f"table {table.name} is {table.status}", f"it must be {' or '.join(READABLE_STATES)}"
+        )
+    name = request.index_name
+    if name is None:
+        return
+    index = table.indexes.get(name)
+    if index is None:
+        known = ", ".join(table.indexes) or "none"
+        yield Problem("index_name", f"table {table.name} has no index {name!r}", f"its indexes: {known}")
+        return
+    if index.status not in READABLE_STATES:
+        yield Problem("index_name", f"index {name} is {index.status}", f"it must be {' or '.join(READABLE_STATES)}")
+    if index.is_global and request.consistent_read:
+        yield Problem(
+            "consistent_read", f"index {name} is global", "DynamoDB reads global indexes eventually consistent only"
+        )
+
+
+def _store_problems(
+    request: ExportRequest, table: TableDescription | None, store: ObjectStore
+) -> list[Problem]:
+    problems: list[Problem] = []
+    region = _finding(problems, "s3_uri", store.region)
+    if problems:
+        return problems
+    if table is not None and region is not None and region != table.region:
+        problems.append(
+            Problem(
+                "s3_uri",
+                f"bucket {request.location.bucket} is in {region}, table {table.name} in {table.region}",
+                "use a bucket in the table's region; data would leave the region and a KMS key could not be used",
+            )
+        )
+        return problems
+    _finding(problems, "s3_uri", lambda: store.probe(request.location.key(ROOT, "_probe")))
+    return problems
+

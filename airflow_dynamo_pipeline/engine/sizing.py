@@ -1,0 +1,56 @@
+"""How many items a page may hold, so that one page stays small at a low rate."""
+
+from __future__ import annotations
+
+import threading
+
+PAGE_SECONDS = 0.25  # one page costs about this much of the rate
+FULL_PAGE_UNITS = 128.5  # 1 MB evaluated, eventually consistent, as Scan replies report it
+LARGEST_ITEM_UNITS = 50.0  # 400 KB, eventually consistent
+BYTES_PER_UNIT = 8192  # 4 KB a unit, half of it for an eventually consistent read
+KEPT_SHARE = 0.7  # of the old mean, as the EMR DynamoDB connector weighs it
+FIRST_LIMIT = 10  # items of the first page when nothing is known of their size
+
+
+class PageSizer:
+    """Learns the units an item costs and sizes pages by it; shared by all segments."""
+
+    def __init__(self, *, consistent_read: bool, size_bytes: int, item_count: int) -> None:
+        """Seed the mean from DescribeTable's figures, which may be zero or hours old."""
+        factor = 2.0 if consistent_read else 1.0
+        self._full_page = FULL_PAGE_UNITS * factor
+        self._largest_item = LARGEST_ITEM_UNITS * factor
+        self._lock = threading.Lock()
+        self._units_per_item: float | None = None
+        if item_count > 0 and size_bytes > 0:
+            self._units_per_item = factor * size_bytes / item_count / BYTES_PER_UNIT
+
+    @property
+    def units_per_item(self) -> float | None:
+        """The mean so far; None: nothing known."""
+        return self._units_per_item
+
+    def limit(self, units_per_second: float) -> int | None:
+        """The Limit of the next page at this rate; None: a page as full as Scan makes it."""
+        target = max(1.0, units_per_second * PAGE_SECONDS)
+        if target >= self._full_page:
+            return None
+        if self._units_per_item is None:
+            return FIRST_LIMIT
+        return max(1, int(target / self._units_per_item))
+
+    def most_units(self, limit: int | None) -> float:
+        """The most that a page with this Limit can cost."""
+        if limit is None:
+            return self._full_page
+        return min(self._full_page, limit * self._largest_item)
+
+    def observe(self, scanned: int, units: float) -> None:
+        """Learn from a reply: items evaluated (ScannedCount) and units consumed."""
+        with self._lock:
+            self._full_page = max(self._full_page, units)
+            if scanned <= 0 or units <= 0:
+                return
+            seen = units / scanned
+            old = self._units_per_item
+            self._units_per_item = seen if old is None else KEPT_SHARE * old + (1 - KEPT_SHARE) * seen

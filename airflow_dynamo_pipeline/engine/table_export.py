@@ -1,0 +1,217 @@
+"""A throttled, resumable export of one table: plan, scan, write, commit.
+
+Memory: at most eight threads, each with one page (about 1.6 MB of JSON for 1 MB of items), its
+lines, one piece of an upload (8 MiB) and a compressor; it does not depend on the table's size.
+No file is written to the worker's disk.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from airflow_dynamo_pipeline.engine import records
+from airflow_dynamo_pipeline.engine.checkpoint import Checkpoint
+from airflow_dynamo_pipeline.engine.commit import Commit, remove_checkpoint
+from airflow_dynamo_pipeline.engine.existing import Start
+from airflow_dynamo_pipeline.engine.housekeeping import Housekeeping
+from airflow_dynamo_pipeline.engine.identity import Work
+from airflow_dynamo_pipeline.engine.layout import ExportLayout
+from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.manifest import Summary, read_summary
+from airflow_dynamo_pipeline.engine.plan import Plan, Ports, make_plan
+from airflow_dynamo_pipeline.engine.ports import ABSENT, JsonObject, VersionConflict
+from airflow_dynamo_pipeline.engine.progress import Progress, Totals
+from airflow_dynamo_pipeline.engine.records import StoredPlan
+from airflow_dynamo_pipeline.engine.requests import ExportRequest
+from airflow_dynamo_pipeline.engine.scan import Scanner
+from airflow_dynamo_pipeline.engine.segment_export import SegmentExporter
+from airflow_dynamo_pipeline.engine.sizing import PageSizer
+from airflow_dynamo_pipeline.engine.throttle import Throttle
+from airflow_dynamo_pipeline.engine.workers import Workers
+from airflow_dynamo_pipeline.errors import LeaseHeld, NotFound, TableChanged
+from airflow_dynamo_pipeline.formats import FORMATS
+
+Report = Callable[[Progress], None]
+REPORT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportResult:
+    """What an export holds and what it took; small enough for an XCom."""
+
+    manifest_uri: str
+    export_id: str
+    start: str  # new, resume or adopt
+    item_count: int
+    parts: int
+    segments: int
+    bytes: int  # before compression
+    stored_bytes: int
+    consumed_units: float
+    seconds: float  # from the first page to the last, over all attempts
+    units_per_second_asked: float
+    units_per_second_held: float  # by the attempt that committed
+
+    def to_json(self) -> JsonObject:
+        """The result as a JSON object."""
+        return asdict(self)
+
+
+def export_table(
+    request: ExportRequest, work: Work, ports: Ports, report: Report, *, report_seconds: float = REPORT_SECONDS
+) -> ExportResult:
+    """Export a table, or go on with the export that an earlier attempt at this work began.
+
+    ``report`` is called from this thread only, every ``report_seconds`` and at the end.
+    Raises PreflightFailed before the first Scan, LeaseHeld when another run lives, Stopped after a
+    stop with the checkpoint written, StaleAttempt when superseded, and the errors of the ports.
+    """
+    plan = make_plan(request, work, ports)
+    ports.say(plan.line())
+    layout = plan.target.layout
+    if not FORMATS[request.file_format].lossless:
+        ports.warn(f"file_format {request.file_format} is lossy: {FORMATS[request.file_format].lossy_in}")
+    if plan.target.start is Start.ADOPT:
+        return _adopt(plan, ports)
+    attempt = secrets.token_hex(4)
+    lease = Lease(ports.store, layout.lease_key, attempt, ports.clock)
+    _begin(plan, ports, lease)
+    try:
+        run = _Run(plan, ports, lease, attempt)
+        summary = run.run(Housekeeping(plan, ports, lease, run.throttle, run.totals, report, report_seconds))
+    finally:
+        _let_go(lease, ports)
+    return _result(layout, summary, plan.target.start)
+
+
+def _adopt(plan: Plan, ports: Ports) -> ExportResult:
+    """An earlier attempt wrote the manifest and was lost before it could say so."""
+    layout = plan.target.layout
+    summary = read_summary(ports.store, layout)
+    if summary is None:
+        raise NotFound("export", layout.manifest_uri, "its manifest was removed a moment ago")
+    ports.say(f"export {layout.export_id} was already committed by an earlier attempt: adopting it")
+    if not plan.request.keep_checkpoint:
+        remove_checkpoint(ports.store, layout.checkpoint_prefix)
+    return _result(layout, summary, Start.ADOPT)
+
+
+def _begin(plan: Plan, ports: Ports, lease: Lease) -> None:
+    """Leave the marks that let a later attempt find this export, then take the lease."""
+    layout = plan.target.layout
+    if plan.target.start is Start.NEW:
+        stored = StoredPlan(
+            fingerprint=plan.request.fingerprint(),
+            generation=plan.work.generation,
+            segments=plan.segments,
+            table_identity=plan.table.identity,
+            started_at=ports.clock.now(),
+        )
+        ports.store.put(layout.started_key, b"")
+        try:
+            ports.store.put(layout.plan_key, records.encode(stored), expect=ABSENT)
+        except VersionConflict:
+            raise LeaseHeld(f"another live run began this export a moment ago ({layout.plan_key})") from None
+    lease.acquire(ports.stop, ports.say)
+
+
+def _let_go(lease: Lease, ports: Ports) -> None:
+    """Release the lease; whatever goes wrong here must not hide why the run ended."""
+    try:
+        lease.release()
+    except Exception as error:  # noqa: BLE001
+        ports.warn(f"could not release the lease: {error}; the next attempt waits until it has gone silent")
+
+
+def _result(layout: ExportLayout, summary: Summary, start: Start) -> ExportResult:
+    ours = summary.ours
+    seconds = 0.0
+    if ours.first_page_at and ours.last_page_at:
+        seconds = (ours.last_page_at - ours.first_page_at).total_seconds()
+    return ExportResult(
+        manifest_uri=layout.manifest_uri,
+        export_id=layout.export_id,
+        start=start.value,
+        item_count=summary.item_count,
+        parts=ours.parts,
+        segments=ours.segments,
+        bytes=ours.bytes,
+        stored_bytes=ours.stored_bytes,
+        consumed_units=ours.consumed_units,
+        seconds=round(seconds, 3),
+        units_per_second_asked=ours.units_per_second_asked,
+        units_per_second_held=ours.units_per_second_held,
+    )
+
+
+class _Run:
+    """The parts of one attempt, put together."""
+
+    def __init__(self, plan: Plan, ports: Ports, lease: Lease, attempt: str) -> None:
+        self._plan = plan
+        self._ports = ports
+        self._lease = lease
+        layout = plan.target.layout
+        self._checkpoint = Checkpoint(ports.store, layout, attempt, plan.segments)
+        self.totals = Totals(plan.segments)
+        sizer = PageSizer(
+            consistent_read=plan.request.consistent_read, size_bytes=plan.size_bytes, item_count=plan.item_count
+        )
+        resumed = plan.target.start is Start.RESUME
+        self.throttle = Throttle(
+            plan.rate.units_per_second,
+            ports.clock,
+            ports.stop,
+            debt=sizer.most_units(sizer.limit(plan.rate.units_per_second)) if resumed else 0.0,
+        )
+        scanner = Scanner(
+            reader=ports.table,
+            throttle=self.throttle,
+            sizer=sizer,
+            clock=ports.clock,
+            stop=ports.stop,
+            total_segments=plan.segments,
+            warn=ports.warn,
+        )
+        self._exporter = SegmentExporter(
+            request=plan.request,
+            layout=layout,
+            store=ports.store,
+            scanner=scanner,
+            checkpoint=self._checkpoint,
+            lease=lease,
+            totals=self.totals,
+            clock=ports.clock,
+            say=ports.say,
+        )
+
+    def run(self, housekeeping: Housekeeping) -> Summary:
+        """Scan what is left, then commit."""
+        self._checkpoint.create_missing()
+        states = self._checkpoint.read_all()
+        self.totals.start_from(states)
+        left = [state.segment for state in states if not state.done]
+        if left:
+            workers = Workers(left, self._exporter.export, threads=min(self._plan.threads, len(left)))
+            workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
+        self._refuse_another_table()
+        ports, held = self._ports, self.throttle.held
+        summary = Commit(self._plan, ports.store, self._checkpoint, self._lease, ports.clock, held=held).run()
+        housekeeping.report_end()
+        return summary
+
+    def _stop_all(self) -> None:
+        self._ports.stop.set()
+        self.throttle.wake()
+
+    def _refuse_another_table(self) -> None:
+        """Pages of two tables must not become one export."""
+        if self._ports.table.describe().identity != self._plan.table.identity:
+            raise TableChanged(
+                f"table {self._plan.request.table_name} was deleted and made anew during the export; "
+                "nothing was committed"
+            )
+
+

@@ -1,0 +1,153 @@
+"""A manifest against its files: every finding named, nothing written."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from airflow_dynamo_pipeline.engine.layout import ROOT, ExportLayout
+from airflow_dynamo_pipeline.engine.manifest import (
+    FileEntry,
+    Summary,
+    checksum,
+    decode_files,
+    decode_summary,
+)
+from airflow_dynamo_pipeline.engine.ports import JsonObject, ObjectStore
+from airflow_dynamo_pipeline.engine.requests import S3Location
+from airflow_dynamo_pipeline.errors import InvalidExport, InvalidSetting, NotFound, Problem
+from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
+
+SUMMARY_NAME = "manifest-summary.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerifyResult:
+    """What was compared and found equal."""
+
+    manifest_uri: str
+    item_count: int
+    files: int
+    stored_bytes: int
+
+    def to_json(self) -> JsonObject:
+        """The result as a JSON object."""
+        return asdict(self)
+
+
+def layout_of(manifest_uri: str) -> ExportLayout:
+    """The layout of the export whose ``manifest-summary.json`` this is; raises InvalidSetting."""
+    location = S3Location.parse(manifest_uri, "manifest_uri")
+    names = location.prefix.split("/")
+    if len(names) < 3 or names[-1] != SUMMARY_NAME or names[-3] != ROOT:  # noqa: PLR2004  root, id, file
+        raise InvalidSetting("manifest_uri", manifest_uri, f"s3://bucket/prefix/{ROOT}/<export-id>/{SUMMARY_NAME}")
+    return ExportLayout(S3Location(location.bucket, "/".join(names[:-3])), names[-2])
+
+
+def verify_files(manifest_uri: str, store: ObjectStore) -> VerifyResult:
+    """Read every file the manifest lists and compare checksum and item count.
+
+    Finds missing, extra, truncated, swapped and changed files and edited manifests. Streams: memory
+    does not grow with the files. Raises NotFound without a manifest, InvalidExport with all findings.
+    """
+    layout = layout_of(manifest_uri)
+    summary, entries, problems = _manifest(layout, store)
+    listed = {entry.data_file_s3_key for entry in entries}
+    problems += [
+        Problem(key, "is in data/ but not in the manifest", "another writer put it there; move it away")
+        for key in store.keys(layout.data_prefix)
+        if key not in listed
+    ]
+    stored_bytes = 0
+    for entry in entries:
+        size, problem = _file(entry, summary, store)
+        stored_bytes += size
+        problems += [problem] if problem else []
+    if problems:
+        raise InvalidExport(manifest_uri, problems)
+    return VerifyResult(
+        manifest_uri=manifest_uri, item_count=summary.item_count, files=len(entries), stored_bytes=stored_bytes
+    )
+
+
+def _manifest(layout: ExportLayout, store: ObjectStore) -> tuple[Summary, list[FileEntry], list[Problem]]:
+    body = _required(store, layout.summary_key, layout)
+    files = _required(store, layout.files_key, layout)
+    summary = decode_summary(body, layout.summary_key)
+    entries = list(decode_files(files, layout.files_key))
+    problems = [
+        Problem(name, f"its checksum file {checksum_key} does not match", "the manifest was edited or is damaged")
+        for name, checksum_key, content in (
+            (layout.summary_key, layout.summary_checksum_key, body),
+            (layout.files_key, layout.files_checksum_key, files),
+        )
+        if not _matches(store, checksum_key, content)
+    ]
+    total = sum(entry.item_count for entry in entries)
+    if total != summary.item_count:
+        problems.append(Problem(layout.summary_key, f"itemCount is {summary.item_count}, its files list {total}"))
+    return summary, entries, problems
+
+
+def _required(store: ObjectStore, key: str, layout: ExportLayout) -> bytes:
+    found = store.get(key)
+    if found is None:
+        hint = f"{key} is missing: the export was not committed, or is not there"
+        raise NotFound("export", layout.manifest_uri, hint)
+    return found.body
+
+
+def _matches(store: ObjectStore, key: str, content: bytes) -> bool:
+    found = store.get(key)
+    return found is not None and found.body.strip() == checksum(content)
+
+
+def _file(entry: FileEntry, summary: Summary, store: ObjectStore) -> tuple[int, Problem | None]:
+    """Bytes read of one file and what is wrong with it."""
+    key = entry.data_file_s3_key
+    reading = _Reading(store.read(key))
+    try:
+        lines = _count_lines(COMPRESSIONS[_compression(key, summary)].decompress(reading))
+    except NotFound:
+        return 0, Problem(key, "is in the manifest but not in the bucket")
+    except ValueError as problem:
+        return reading.size, Problem(key, f"cannot be decompressed: {problem}")
+    if reading.checksum != entry.md5_checksum:
+        return reading.size, Problem(key, f"its MD5 is {reading.checksum}, the manifest says {entry.md5_checksum}")
+    if lines != entry.item_count:
+        return reading.size, Problem(key, f"it holds {lines} items, the manifest says {entry.item_count}")
+    return reading.size, None
+
+
+def _compression(key: str, summary: Summary) -> str:
+    """By our own key where there is one, else by the file's name, as native exports name theirs."""
+    if summary.ours.compression in COMPRESSIONS:
+        return summary.ours.compression
+    return "gzip" if key.endswith(".gz") else "none"
+
+
+class _Reading:
+    """Counts and hashes chunks on their way."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self.size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            self.size += len(chunk)
+            self._md5.update(chunk)
+            yield chunk
+
+    @property
+    def checksum(self) -> str:
+        return base64.b64encode(self._md5.digest()).decode()
+
+
+def _count_lines(chunks: Iterator[bytes]) -> int:
+    return sum(chunk.count(b"\n") for chunk in chunks)
+
+

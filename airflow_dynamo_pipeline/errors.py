@@ -1,0 +1,202 @@
+"""Every error this package raises on purpose.
+
+The tree answers one question by class: can a retry help?
+
+::
+
+    PipelineError                    final, unless it is also Temporary
+    ├── InvalidSetting (ValueError)  one setting can never work
+    ├── Refused                      several findings, all of them named
+    │   ├── InvalidRequest           ... in the settings, before any call
+    │   └── PreflightFailed          ... in table, bucket, key or target, before the first Scan
+    ├── AccessDenied                 names the missing action and the resource
+    ├── NotFound                     a table, index, bucket, key or export is not there
+    ├── TableChanged                 the table was deleted or replaced while it was read
+    ├── UnknownVersion               a checkpoint or manifest of a newer package
+    ├── InvalidExport                a manifest and its files disagree
+    ├── StaleAttempt                 another attempt has taken this export over
+    ├── MissingLibrary               an extra is not installed
+    ├── UnexpectedReply              a service answered something this package cannot read
+    └── Temporary                    a retry can help
+        ├── Throttled                DynamoDB refused for want of capacity
+        ├── ServiceTrouble           5xx, time-outs, cut connections
+        ├── CorruptReply             a body that does not match its checksum
+        ├── LeaseHeld                another live run works on this export
+        └── Stopped                  told to stop; the checkpoint is written
+
+Messages start in lower case and carry no full stop; a ``HINT:`` line says how to mend.
+Errors survive pickling, because Airflow and Spark move them between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class PipelineError(Exception):
+    """Base class of every error this package raises on purpose."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Rebuild without calling ``__init__``, whose arguments are not the message."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[PipelineError], args: tuple[object, ...], state: dict[str, object]) -> PipelineError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
+
+def with_hint(message: str, hint: str | None) -> str:
+    """Put the hint on a line of its own.
+
+    >>> print(with_hint("no such table 'orders'", "check the region"))
+    no such table 'orders'
+    HINT: check the region
+    """
+    return f"{message}\nHINT: {hint}" if hint else message
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding: where it is, what is wrong and how to mend it."""
+
+    where: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        """Render as ``where: message`` with the hint on its own line."""
+        return with_hint(f"{self.where}: {self.message}", self.hint)
+
+
+class InvalidSetting(PipelineError, ValueError):
+    """A setting has a value that can never work."""
+
+    def __init__(self, name: str, value: object, expected: str) -> None:
+        super().__init__(f"{name} is {value!r}; expected {expected}")
+        self.name = name
+        self.value = value
+        self.expected = expected
+
+
+class Refused(PipelineError):
+    """Nothing was touched, and every reason is in ``problems``."""
+
+    what = "the request was refused"
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = tuple(problems)
+        count = len(self.problems)
+        head = f"{self.what}: {count} problem{'s' if count != 1 else ''}"
+        super().__init__("\n".join([head, *(str(problem) for problem in self.problems)]))
+
+
+class InvalidRequest(Refused):
+    """Settings are unknown, contradictory or impossible."""
+
+    what = "the settings were refused before any call"
+
+
+class PreflightFailed(Refused):
+    """Table, bucket, key or target cannot be used as asked."""
+
+    what = "preflight failed before the first Scan"
+
+
+class AccessDenied(PipelineError):
+    """The credentials lack a permission; ``action`` and ``resource`` name it."""
+
+    def __init__(self, action: str, resource: str, detail: str = "") -> None:
+        text = f"access denied: {action} on {resource}" + (f" ({detail})" if detail else "")
+        super().__init__(with_hint(text, f"allow {action} on {resource} in the policy of the role that runs this task"))
+        self.action = action
+        self.resource = resource
+
+
+class NotFound(PipelineError):
+    """Something named in the request does not exist; ``kind`` is table, index, bucket, key or export."""
+
+    def __init__(self, kind: str, name: str, hint: str | None = None) -> None:
+        super().__init__(with_hint(f"no such {kind}: {name}", hint))
+        self.kind = kind
+        self.name = name
+
+
+class TableChanged(PipelineError):
+    """The table was deleted, replaced or left a readable state while it was read."""
+
+
+class UnknownVersion(PipelineError):
+    """A checkpoint or manifest was written by a newer version of this package."""
+
+    def __init__(self, what: str, found: object, known: int) -> None:
+        super().__init__(
+            with_hint(
+                f"{what} has version {found!r}; this package reads up to {known}",
+                "upgrade airflow-dynamo-pipeline on this worker, or start anew with on_existing='new'",
+            )
+        )
+        self.found = found
+        self.known = known
+
+
+class InvalidExport(PipelineError):
+    """A manifest and the files it lists disagree; every file is named in ``problems``."""
+
+    def __init__(self, manifest: str, problems: Iterable[Problem]) -> None:
+        self.problems: Sequence[Problem] = tuple(problems)
+        lines = [f"{manifest}: {len(self.problems)} problems", *(str(problem) for problem in self.problems)]
+        super().__init__("\n".join(lines))
+        self.manifest = manifest
+
+
+class StaleAttempt(PipelineError):
+    """Another attempt has taken this export over; this one stops and leaves everything as it is."""
+
+
+class MissingLibrary(PipelineError):
+    """An optional library is not installed."""
+
+    def __init__(self, library: str, extra: str) -> None:
+        super().__init__(
+            with_hint(f"{library} is not installed", f'pip install "airflow-dynamo-pipeline[{extra}]"')
+        )
+        self.library = library
+        self.extra = extra
+
+
+class UnexpectedReply(PipelineError):
+    """A service answered with something this package does not know how to treat."""
+
+
+class Temporary(PipelineError):
+    """A retry can help."""
+
+
+class Throttled(Temporary):
+    """DynamoDB refused a call for want of capacity.
+
+    ``reasons`` holds pairs of (reason, resource ARN) as DynamoDB gave them; empty means unknown.
+    """
+
+    def __init__(self, message: str, reasons: Iterable[tuple[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.reasons: Sequence[tuple[str, str]] = tuple(reasons)
+
+
+class ServiceTrouble(Temporary):
+    """A service failed on its side, or the network between did."""
+
+
+class CorruptReply(Temporary):
+    """The body of a reply does not match the checksum the service sent with it."""
+
+
+class LeaseHeld(Temporary):
+    """Another live run is working on the same export."""
+
+
+class Stopped(Temporary):
+    """The work was told to stop; its checkpoint is written and a retry resumes."""

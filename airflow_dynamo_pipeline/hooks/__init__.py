@@ -1,0 +1,1 @@
+"""Airflow connections turned into clients and ports."""

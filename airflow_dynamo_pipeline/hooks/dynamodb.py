@@ -1,0 +1,67 @@
+"""An Airflow connection as clients and engine ports."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+from airflow_dynamo_pipeline.adapters.retrying import RetryingStore
+from airflow_dynamo_pipeline.adapters.wiring import ENGINE_CONFIG, export_ports, reading_store
+from airflow_dynamo_pipeline.engine.plan import Ports
+from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+class DynamoDBPipelineHook(AwsBaseHook):
+    """Clients and engine ports from one AWS connection.
+
+    Endpoints per service come from the connection's ``extra.service_config.<service>.endpoint_url``,
+    as for every hook of the amazon provider.
+
+    :param aws_conn_id: the AWS connection; None: boto3's own credential chain.
+    :param region_name: AWS region; None: the connection's.
+    :param verify: TLS verification, as boto3 takes it.
+    :param config: botocore settings; the engine's own retry settings win over them.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["client_type"] = "dynamodb"
+        super().__init__(*args, **kwargs)
+
+    def export_ports(
+        self,
+        request: ExportRequest,
+        *,
+        stop: threading.Event,
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> Ports:
+        """Everything an export of this request needs; call it from the main thread.
+
+        ``stop`` ends every wait of the ports. ``say`` and ``warn`` take one line for the log each.
+        """
+        return export_ports(self._client, request, stop=stop, say=say, warn=warn)
+
+    def reading_store(self, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:
+        """The bucket of a location for a reader that nobody stops half-way, with retries."""
+        return reading_store(self._client, location, warn)
+
+    def dynamodb_client(self) -> DynamoDBClient:
+        """The DynamoDB client with the provider's own retry settings, for sensors and small calls."""
+        client: DynamoDBClient = self.get_conn()
+        return client
+
+    def _client(self, service: str) -> Any:  # noqa: ANN401  boto3's clients have no common type
+        """A client for any service, by the same credentials, region and settings."""
+        sibling = AwsBaseHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self._region_name,
+            verify=self._verify,
+            client_type=service,
+            config=self._config.merge(ENGINE_CONFIG) if self._config else ENGINE_CONFIG,
+        )
+        return sibling.get_conn()

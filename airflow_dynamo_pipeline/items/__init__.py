@@ -1,0 +1,1 @@
+"""One DynamoDB item, exactly: JSON text stays text, numbers keep every digit."""

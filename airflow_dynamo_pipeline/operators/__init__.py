@@ -1,0 +1,1 @@
+"""Operators: they keep their arguments, build a request, call the engine and return a summary."""
