@@ -37,7 +37,7 @@ bench: $(STAMP) ## side by side with other ways to export; printed as ratios
 install: $(STAMP) ## make .venv and install the project into it
 
 $(STAMP): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Python 3.11 or newer is needed; found: $$($(or $(PYTHON),python3) --version 2>&1 || true)."; \
 		echo "Install one, or name it: make PYTHON=/path/to/python3.12"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { \

@@ -110,7 +110,9 @@ class AccessDenied(PipelineError):
 
     def __init__(self, action: str, resource: str, detail: str = "") -> None:
         text = f"access denied: {action} on {resource}" + (f" ({detail})" if detail else "")
-        super().__init__(with_hint(text, f"allow {action} on {resource} in the policy of the role that runs this task"))
+        super().__init__(
+            with_hint(text, f"allow {action} on {resource} in the policy of the role that runs this task")
+        )
         self.action = action
         self.resource = resource
 

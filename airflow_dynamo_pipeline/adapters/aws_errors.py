@@ -85,6 +85,7 @@ NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.Cr
 KMS_ACTION = re.compile(r"\bkms:\w+")
 ARN = re.compile(r"arn:[\w-]+:[\w-]+:[^\s\"']*")
 SERVER_ERROR = 500
+REASONS = ("ThrottlingReasons", "throttlingReasons")
 
 
 @contextmanager
@@ -113,17 +114,23 @@ def _from_reply(error: boto.ClientError, action: str, resource: str) -> Pipeline
     status = int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code in THROTTLED:
         return Throttled(f"{code} on {resource}: {text}{_named(reasons_of(reply))}", reasons_of(reply))
+    if code in MISSING:
+        return NotFound(MISSING[code], resource, "check the name and the region")
+    if code in TROUBLE or status >= SERVER_ERROR:
+        return ServiceTrouble(f"{action} on {resource}: {code or status}: {text}")
+    return _no_access(code, text, action, resource) or UnexpectedReply(
+        with_hint(f"{action} on {resource}: {code}: {text}", _hint(code))
+    )
+
+
+def _no_access(code: str, text: str, action: str, resource: str) -> AccessDenied | None:
     if code in DENIED:
         return _denied(action, resource, text)
     if code in BAD_CREDENTIALS:
         return AccessDenied(action, resource, f"the credentials were refused, {code}: {text}")
     if code.startswith("KMS."):
         return AccessDenied("kms:GenerateDataKey", resource, f"the KMS key cannot be used, {code}: {text}")
-    if code in MISSING:
-        return NotFound(MISSING[code], resource, "check the name and the region")
-    if code in TROUBLE or status >= SERVER_ERROR:
-        return ServiceTrouble(f"{action} on {resource}: {code or status}: {text}")
-    return UnexpectedReply(with_hint(f"{action} on {resource}: {code}: {text}", _hint(code)))
+    return None
 
 
 def _denied(action: str, resource: str, text: str) -> AccessDenied:
@@ -141,12 +148,9 @@ def reasons_of(reply: Mapping[str, Any]) -> list[tuple[str, str]]:
     The member is ``ThrottlingReasons`` on ProvisionedThroughputExceededException and
     RequestLimitExceeded, ``throttlingReasons`` on ThrottlingException; an older botocore shows neither.
     """
-    found: list[tuple[str, str]] = []
-    for place in (reply, reply.get("Error", {})):
-        for name in ("ThrottlingReasons", "throttlingReasons"):
-            for entry in place.get(name) or ():
-                found.append((str(entry.get("reason", "")), str(entry.get("resource", ""))))
-    return found
+    places = (reply, reply.get("Error", {}))
+    entries = [entry for place in places for name in REASONS for entry in place.get(name) or ()]
+    return [(str(entry.get("reason", "")), str(entry.get("resource", ""))) for entry in entries]
 
 
 def _named(reasons: list[tuple[str, str]]) -> str:

@@ -63,10 +63,14 @@ class AwsCapacity:
     def _read_quota(self) -> float:
         try:
             with translated("servicequotas:GetServiceQuota", TABLE_READ_QUOTA_CODE):
-                reply = self._quotas().get_service_quota(ServiceCode="dynamodb", QuotaCode=TABLE_READ_QUOTA_CODE)
+                reply = self._quotas().get_service_quota(
+                    ServiceCode="dynamodb", QuotaCode=TABLE_READ_QUOTA_CODE
+                )
         except Temporary:
             raise
         except PipelineError as error:
-            self._warn(f"the account's table quota could not be read, taking {DEFAULT_TABLE_QUOTA:,.0f}: {error}")
+            self._warn(
+                f"the account's table quota could not be read, taking {DEFAULT_TABLE_QUOTA:,.0f}: {error}"
+            )
             return DEFAULT_TABLE_QUOTA
         return float(reply["Quota"].get("Value", DEFAULT_TABLE_QUOTA))

@@ -84,9 +84,7 @@ class DynamoDBTable:
         index = self._arguments.get("IndexName")
         return f"table {self._table_name}" + (f" index {index}" if index else "")
 
-    def _take_body(
-        self, response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object
-    ) -> None:
+    def _take_body(self, response_dict: dict[str, Any], **_: object) -> None:
         """Take a successful reply's body and leave botocore an empty one to parse."""
         if response_dict["status_code"] not in SUCCESS or self._plain:
             return
@@ -94,7 +92,7 @@ class DynamoDBTable:
         content_type = str(headers.get("content-type", "")).partition(";")[0].strip()
         if content_type not in JSON_TYPES or headers.get("content-encoding", "identity") != "identity":
             self._plain = True
-            self._warn(f"Scan replies are {content_type or 'of no stated type'}: reading them through botocore's parser")
+            self._warn(f"Scan replies are {content_type or 'of no stated type'}: parsing them by botocore")
             return
         _check_crc32(headers, body)
         self._taken.body = body

@@ -154,7 +154,8 @@ class MemoryTable:
             for item in self.items.values()
             if self._segment(item, call.total_segments) == call.segment and self._position(item) > start
         )
-        taken, size = [], 0
+        taken: list[Item] = []
+        size = 0
         for _, item in waiting:
             if size >= PAGE_BYTES or (call.limit is not None and len(taken) >= call.limit):
                 break
@@ -178,7 +179,9 @@ class MemoryTable:
         return json.dumps([item[name] for name in self._key])
 
     def _position(self, item: Item) -> str:
-        return base64.b16encode(hashlib.sha1(self._key_text(item).encode(), usedforsecurity=False).digest()).decode()
+        return base64.b16encode(
+            hashlib.sha1(self._key_text(item).encode(), usedforsecurity=False).digest()
+        ).decode()
 
     def _segment(self, item: Item, total: int) -> int:
         return int(self._position(item)[:8], 16) % total

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
-from airflow_dynamo_pipeline.engine.ports import ABSENT, Absent, StoredObject, VersionConflict
+from airflow_dynamo_pipeline.engine.ports import Absent, StoredObject, VersionConflict
 from airflow_dynamo_pipeline.errors import NotFound, ServiceTrouble
 
 if TYPE_CHECKING:
@@ -138,8 +138,10 @@ class S3Store:
 
 
 class S3Writer:
-    """Streams one object. What ``write`` was given stays buffered if a call fails, so that
-    ``write(b"")`` goes on where it failed, and ``close`` may be called again.
+    """Streams one object.
+
+    What ``write`` was given stays buffered if a call fails, so that ``write(b"")`` goes on where it
+    failed, and ``close`` may be called again.
     """
 
     def __init__(self, client: S3Client, bucket: str, key: str, encryption: dict[str, Any]) -> None:
@@ -162,7 +164,9 @@ class S3Writer:
         """Make the object visible and return its ETag."""
         if self._upload_id is None:
             with translated("s3:PutObject", self._arn):
-                return self._client.put_object(**self._where, Body=bytes(self._buffer), **self._encryption)["ETag"]
+                return self._client.put_object(**self._where, Body=bytes(self._buffer), **self._encryption)[
+                    "ETag"
+                ]
         if self._buffer:
             self._send(len(self._buffer))
         with translated("s3:PutObject", self._arn):

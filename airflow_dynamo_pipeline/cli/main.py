@@ -47,10 +47,12 @@ def export(*, profile: str | None, region_name: str | None, json_output: bool, *
     output, stop = Output(json_output=json_output), threading.Event()
     with exiting_by_code(), stopping_on_signals(stop):
         request = ExportRequest.from_settings(_settings(given))
-        ports = export_ports(clients(profile, region_name), request, stop=stop, say=output.say, warn=output.warn)
+        ports = export_ports(
+            clients(profile, region_name), request, stop=stop, say=output.say, warn=output.warn
+        )
         work = Work(run=None, generation=secrets.token_hex(8), began_at=datetime.now(UTC))
         with output.progress():
-            result = export_table(request, work, ports, output.report, report_seconds=output.report_seconds)
+            result = export_table(request, work, ports, output.reports)
         output.result("exported", result.to_json())
 
 

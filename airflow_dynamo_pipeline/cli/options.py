@@ -28,7 +28,7 @@ HELP: Mapping[str, str] = {
     "file_format": f"{', '.join(FORMATS)}.  [default: dynamodb_json]",
     "compression": f"{', '.join(COMPRESSIONS)}.  [default: gzip]",
     "part_bytes": "About how large a file gets before compression.  [default: 134217728]",
-    "on_existing": f"{', '.join(ON_EXISTING)}: what to do about an export by the same arguments.  [default: resume]",
+    "on_existing": f"{', '.join(ON_EXISTING)}: about an export by the same arguments.  [default: resume]",
     "resume_within_seconds": "An unfinished export untouched for longer is not resumed.  [default: 86400]",
     "keep_checkpoint": "Keep _checkpoint/ after the manifest is written.",
     "s3_sse_kms_key_id": "Encrypt what is written with this KMS key.",
@@ -39,7 +39,7 @@ ALSO = {"table_name": ("--table",)}
 
 def export_settings(command: Command) -> Command:
     """Add every setting of an export; values stay text, the engine coerces and refuses them all at once."""
-    for name, text in reversed(HELP.items()):
+    for name, text in reversed(list(HELP.items())):
         flags = (f"--{name.replace('_', '-')}", *ALSO.get(name, ()), name)
         command = click.option(*flags, help=text, default=None, is_flag=name in FLAGS)(command)
     return command
@@ -53,4 +53,6 @@ def aws_settings(command: Command) -> Command:
 
 def as_json(command: Command) -> Command:
     """Add ``--json``."""
-    return click.option("--json", "json_output", is_flag=True, help="Print one JSON object to stdout.")(command)
+    return click.option("--json", "json_output", is_flag=True, help="Print one JSON object to stdout.")(
+        command
+    )

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.progress import Progress
 
 BAR_SECONDS = 0.5
@@ -28,9 +29,9 @@ class Output:
         self._bars: Bars | None = None
 
     @property
-    def report_seconds(self) -> float:
-        """How often a record of progress is wanted."""
-        return BAR_SECONDS if self._console.is_terminal else LINE_SECONDS
+    def reports(self) -> Reports:
+        """Where the engine's records of progress go."""
+        return Reports(self._report, BAR_SECONDS if self._console.is_terminal else LINE_SECONDS)
 
     def say(self, line: str) -> None:
         """One line of information."""
@@ -46,7 +47,9 @@ class Output:
         if not self._console.is_terminal:
             yield
             return
-        with Bars(TextColumn("{task.description}"), BarColumn(), console=self._console, transient=True) as bars:
+        with Bars(
+            TextColumn("{task.description}"), BarColumn(), console=self._console, transient=True
+        ) as bars:
             self._bars = bars
             bars.add_task("starting", total=1.0)
             try:
@@ -54,7 +57,7 @@ class Output:
             finally:
                 self._bars = None
 
-    def report(self, progress: Progress) -> None:
+    def _report(self, progress: Progress) -> None:
         """Show a record of progress."""
         if self._bars is None:
             self.say(progress.line())
@@ -67,6 +70,8 @@ class Output:
             click.echo(json.dumps(record))
             return
         table = Table(title=title, show_header=False, title_justify="left")
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")  # a URI must come out whole, or it cannot be copied
         for name, value in record.items():
             table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
         Console(soft_wrap=True, highlight=False).print(table)

@@ -67,7 +67,7 @@ def clients(profile: str | None, region_name: str | None) -> Callable[[str], Any
     with translated("sts:AssumeRole", f"profile {profile or 'default'}"):
         session = boto3.Session(profile_name=profile, region_name=region_name)
 
-    def client(service: str) -> Any:  # noqa: ANN401  boto3's clients have no common type
+    def client(service: str) -> Any:
         with translated(service, f"region {region_name or 'default'}"):
             return session.client(service, config=ENGINE_CONFIG)  # type: ignore[call-overload]
 

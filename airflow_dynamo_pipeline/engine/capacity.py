@@ -31,7 +31,11 @@ class ReadRate:
 
 
 def read_rate(
-    request: ExportRequest, table: TableDescription, source: CapacitySource, *, own_units_per_second: float = 0.0
+    request: ExportRequest,
+    table: TableDescription,
+    source: CapacitySource,
+    *,
+    own_units_per_second: float = 0.0,
 ) -> ReadRate:
     """Decide the rate; ``own_units_per_second`` is what this export itself consumed of late.
 
@@ -68,13 +72,17 @@ def on_demand_capacity(throughput: Throughput, table_quota: float) -> tuple[floa
 
 def _provisioned(ratio: float, throughput: Throughput) -> ReadRate:
     rate = max(LOWEST_RATE, ratio * throughput.provisioned)
-    return ReadRate(rate, throughput.provisioned, f"{ratio:g} of {throughput.provisioned:g} provisioned units")
+    return ReadRate(
+        rate, throughput.provisioned, f"{ratio:g} of {throughput.provisioned:g} provisioned units"
+    )
 
 
 def _on_demand(ratio: float, capacity: float, bound: str, others: float) -> ReadRate:
     rate = max(LOWEST_RATE, min(ratio * capacity, capacity - others))
     return ReadRate(
-        rate, capacity, f"{ratio:g} of {capacity:g} units ({bound}), others consume {others:.0f} units per second"
+        rate,
+        capacity,
+        f"{ratio:g} of {capacity:g} units ({bound}), others consume {others:.0f} units per second",
     )
 
 

@@ -30,7 +30,14 @@ class Commit:
     """The last step of an export."""
 
     def __init__(
-        self, plan: Plan, store: ObjectStore, checkpoint: Checkpoint, lease: Lease, clock: Clock, *, held: float
+        self,
+        plan: Plan,
+        store: ObjectStore,
+        checkpoint: Checkpoint,
+        lease: Lease,
+        clock: Clock,
+        *,
+        held: float,
     ) -> None:
         """``held`` is the rate this attempt held, in units per second; 0 if it had nothing left to scan."""
         self._held = held
@@ -48,7 +55,9 @@ class Commit:
         states = self._checkpoint.read_all()
         unfinished = [state.segment for state in states if not state.done]
         if unfinished:
-            raise StaleAttempt(f"segments {unfinished} were set back by another attempt; nothing was committed")
+            raise StaleAttempt(
+                f"segments {unfinished} were set back by another attempt; nothing was committed"
+            )
         self._lease.check()
         parts = list(in_order(part for state in states for part in state.parts))
         self._remove_unnamed(parts)

@@ -38,7 +38,9 @@ def estimate_export(request: ExportRequest, table: TableReader, capacity: Capaci
     if request.index_name is not None:
         index = described.indexes.get(request.index_name)
         if index is None:
-            raise NotFound("index", request.index_name, f"indexes of {described.name}: {', '.join(described.indexes)}")
+            raise NotFound(
+                "index", request.index_name, f"indexes of {described.name}: {', '.join(described.indexes)}"
+            )
         size, items = index.size_bytes, index.item_count
     rate = read_rate(request, described, capacity)
     factor = 2.0 if request.consistent_read else 1.0

@@ -88,19 +88,26 @@ def _inspect(store: ObjectStore, layout: ExportLayout) -> _Found:
 
 
 def _resumable(
-    request: ExportRequest, found: _Found, table_identity: str | None, now: datetime, say: Callable[[str], None]
+    request: ExportRequest,
+    found: _Found,
+    table_identity: str | None,
+    now: datetime,
+    say: Callable[[str], None],
 ) -> bool:
     export_id = found.layout.export_id
     if request.on_existing == "new" or found.plan is None or found.seen_at is None:
         return False
     if now - found.seen_at > timedelta(seconds=request.resume_within_seconds):
         say(
-            f"incomplete export {export_id} was last worked on at {found.seen_at:%Y-%m-%d %H:%M:%S} UTC, longer ago "
-            f"than resume_within ({request.resume_within_seconds:g} s): starting anew and leaving it as it is"
+            f"incomplete export {export_id} was last worked on at {found.seen_at:%Y-%m-%d %H:%M:%S} UTC, "
+            f"longer ago than resume_within_seconds ({request.resume_within_seconds:g}): "
+            "starting anew and leaving it as it is"
         )
         return False
     if table_identity is not None and found.plan.table_identity != table_identity:
-        say(f"incomplete export {export_id} is of a table that was since deleted and made anew: starting anew")
+        say(
+            f"incomplete export {export_id} is of a table that was since deleted and made anew: starting anew"
+        )
         return False
     return True
 

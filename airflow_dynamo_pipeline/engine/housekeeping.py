@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from airflow_dynamo_pipeline.engine.capacity import read_rate
 from airflow_dynamo_pipeline.engine.lease import Lease
@@ -12,6 +13,14 @@ from airflow_dynamo_pipeline.engine.throttle import Throttle
 from airflow_dynamo_pipeline.errors import NotFound, TableChanged, Temporary
 
 CAPACITY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Where records of progress go, and how often."""
+
+    to: Callable[[Progress], None]
+    every_seconds: float = 10.0
 
 
 class Housekeeping:
@@ -24,16 +33,14 @@ class Housekeeping:
         lease: Lease,
         throttle: Throttle,
         totals: Totals,
-        report: Callable[[Progress], None],
-        report_seconds: float,
+        reports: Reports,
     ) -> None:
         self._plan = plan
         self._ports = ports
         self._lease = lease
         self._throttle = throttle
         self._totals = totals
-        self._report = report
-        self._report_seconds = report_seconds
+        self._reports = reports
         now = ports.clock.monotonic()
         self._began_at = self._reported_at = self._capacity_at = now
         self._units_at_report = self._units_at_capacity = 0.0
@@ -48,7 +55,7 @@ class Housekeeping:
             return
         self._lease.beat()
         now = self._ports.clock.monotonic()
-        if now - self._reported_at >= self._report_seconds:
+        if now - self._reported_at >= self._reports.every_seconds:
             self.report_now()
         if now - self._capacity_at >= CAPACITY_SECONDS:
             self._follow_the_table(now)
@@ -58,12 +65,12 @@ class Housekeeping:
         now = self._ports.clock.monotonic()
         interval = now - self._reported_at
         units = self._throttle.consumed - self._units_at_report
-        self._report(self._progress(now, units / interval if interval > 0 else 0.0))
+        self._reports.to(self._progress(now, units / interval if interval > 0 else 0.0))
         self._reported_at, self._units_at_report = now, self._throttle.consumed
 
     def report_end(self) -> None:
         """Make the last record: its rate is that of the whole attempt."""
-        self._report(self._progress(self._ports.clock.monotonic(), self._throttle.held))
+        self._reports.to(self._progress(self._ports.clock.monotonic(), self._throttle.held))
 
     def _progress(self, now: float, held: float) -> Progress:
         totals, throttle = self._totals, self._throttle
@@ -103,7 +110,9 @@ class Housekeeping:
             self._ports.warn(f"could not read the capacity again, keeping the rate: {error}")
             return
         if table.identity != self._plan.table.identity or table.status not in READABLE_STATES:
-            raise TableChanged(f"table {table.name} is {table.status}, or was deleted and made anew, during the export")
+            raise TableChanged(
+                f"table {table.name} is {table.status}, or was deleted and made anew, during the export"
+            )
         if rate.units_per_second != self._throttle.target:
             self._ports.say(f"rate now {rate.units_per_second:,.1f} read units per second ({rate.reason})")
             self._throttle.set_target(rate.units_per_second)

@@ -75,11 +75,11 @@ class Plan:
 
     def line(self) -> str:
         """One line for a log."""
-        source = self.request.table_name + (f" index {self.request.index_name}" if self.request.index_name else "")
+        index = f" index {self.request.index_name}" if self.request.index_name else ""
         return (
-            f"{self.target.start.value}: {source}, about {self.item_count:,} items and {self.size_bytes:,} bytes, "
-            f"to {self.target.layout.manifest_uri} at {self.rate.units_per_second:,.1f} read units per second "
-            f"({self.rate.reason}), {self.segments} segments on {self.threads} threads"
+            f"{self.target.start.value}: {self.request.table_name}{index}, about {self.item_count:,} items and "
+            f"{self.size_bytes:,} bytes, to {self.target.layout.manifest_uri} at "
+            f"{self.rate.units_per_second:,.1f} read units per second ({self.rate.reason}), {self.segments} segments on {self.threads} threads"
         )
 
 
@@ -103,7 +103,9 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
     if target.plan is not None:
         segments = target.plan.segments
         if request.segments not in (None, segments):
-            ports.say(f"resuming with the {segments} segments the export was begun with, not {request.segments}")
+            ports.say(
+                f"resuming with the {segments} segments the export was begun with, not {request.segments}"
+            )
     return Plan(request=request, work=work, target=target, table=table, rate=rate, segments=segments)
 
 
@@ -141,7 +143,9 @@ def _find_target(
 def _table_problems(request: ExportRequest, table: TableDescription) -> Iterator[Problem]:
     if table.status not in READABLE_STATES:
         yield Problem(
-            "table_name", f"table {table.name} is {table.status}", f"it must be {' or '.join(READABLE_STATES)}"
+            "table_name",
+            f"table {table.name} is {table.status}",
+            f"it must be {' or '.join(READABLE_STATES)}",
         )
     name = request.index_name
     if name is None:
@@ -152,10 +156,14 @@ def _table_problems(request: ExportRequest, table: TableDescription) -> Iterator
         yield Problem("index_name", f"table {table.name} has no index {name!r}", f"its indexes: {known}")
         return
     if index.status not in READABLE_STATES:
-        yield Problem("index_name", f"index {name} is {index.status}", f"it must be {' or '.join(READABLE_STATES)}")
+        yield Problem(
+            "index_name", f"index {name} is {index.status}", f"it must be {' or '.join(READABLE_STATES)}"
+        )
     if index.is_global and request.consistent_read:
         yield Problem(
-            "consistent_read", f"index {name} is global", "DynamoDB reads global indexes eventually consistent only"
+            "consistent_read",
+            f"index {name} is global",
+            "DynamoDB reads global indexes eventually consistent only",
         )
 
 
@@ -171,10 +179,9 @@ def _store_problems(
             Problem(
                 "s3_uri",
                 f"bucket {request.location.bucket} is in {region}, table {table.name} in {table.region}",
-                "use a bucket in the table's region; data would leave the region and a KMS key could not be used",
+                "use a bucket in the table's region; data would leave it, and no KMS key serves two",
             )
         )
         return problems
     _finding(problems, "s3_uri", lambda: store.probe(request.location.key(ROOT, "_probe")))
     return problems
-

@@ -103,7 +103,7 @@ class CapacitySource(Protocol):
         ...
 
     def consumed_read_units_per_second(self, table_name: str, index_name: str | None) -> float:
-        """What all readers together consumed of late, at the 99th percentile of one-minute means over an hour."""
+        """What all readers consumed of late: the 99th percentile of an hour's one-minute means."""
         ...
 
 
@@ -126,7 +126,7 @@ class Absent:
 ABSENT: Final = Absent()
 
 
-class VersionConflict(Exception):  # noqa: N818  a signal between store and engine, not an error of the user's
+class VersionConflict(Exception):
     """A conditional write found another version than it named."""
 
 

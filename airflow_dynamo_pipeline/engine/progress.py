@@ -30,7 +30,8 @@ class Progress:
     def to_json(self) -> JsonObject:
         """A small JSON object with rounded figures."""
         return {
-            name: round(value, 4) if isinstance(value, float) else value for name, value in asdict(self).items()
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
         }
 
     def line(self) -> str:

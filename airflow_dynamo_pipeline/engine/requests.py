@@ -98,7 +98,9 @@ class ExportRequest:
                 values[name] = coerce(name, given[name])
             except InvalidSetting as problem:
                 problems.append(Problem(name, f"{problem.value!r} is not {problem.expected}"))
-        problems += [Problem(name, "is required") for name in REQUIRED if not settings.is_given(given.get(name))]
+        problems += [
+            Problem(name, "is required") for name in REQUIRED if not settings.is_given(given.get(name))
+        ]
         if problems:
             problems += _also_wrong(values, problems)
             raise InvalidRequest(problems)
@@ -163,7 +165,9 @@ def _unknown(given: Mapping[str, object]) -> Iterator[Problem]:
     for name in given:
         if name not in COERCIONS:
             near = difflib.get_close_matches(name, COERCIONS, n=1)
-            yield Problem(name, "is not a setting of an export", f"did you mean {near[0]!r}?" if near else None)
+            yield Problem(
+                name, "is not a setting of an export", f"did you mean {near[0]!r}?" if near else None
+            )
 
 
 def _also_wrong(values: Mapping[str, Any], known: list[Problem]) -> list[Problem]:
@@ -190,7 +194,9 @@ def _check_rate(request: ExportRequest) -> Iterator[Problem]:
             "keep ratio for a share of the table's capacity, or units_per_second for an absolute rate",
         )
     if request.ratio is not None and not 0 < request.ratio <= MAX_RATIO:
-        yield Problem("ratio", f"{request.ratio:g} is not above 0 and at most {MAX_RATIO:g}", "0.25 is a quarter")
+        yield Problem(
+            "ratio", f"{request.ratio:g} is not above 0 and at most {MAX_RATIO:g}", "0.25 is a quarter"
+        )
     if request.units_per_second is not None and request.units_per_second < 1:
         yield Problem("units_per_second", f"{request.units_per_second:g} is not 1 or more")
 
@@ -200,7 +206,8 @@ def _check_sizes(request: ExportRequest) -> Iterator[Problem]:
         yield Problem("segments", f"{request.segments:,} is not 1 to {MAX_SEGMENTS:,}, or 'auto'")
     if not MIN_PART_BYTES <= request.part_bytes <= MAX_PART_BYTES:
         yield Problem(
-            "part_bytes", f"{request.part_bytes:,} is not {MIN_PART_BYTES:,} (1 MiB) to {MAX_PART_BYTES:,} (64 GiB)"
+            "part_bytes",
+            f"{request.part_bytes:,} is not {MIN_PART_BYTES:,} (1 MiB) to {MAX_PART_BYTES:,} (64 GiB)",
         )
     if request.resume_within_seconds < 0:
         yield Problem("resume_within_seconds", f"{request.resume_within_seconds:g} is negative")
@@ -216,7 +223,11 @@ def _check_names(request: ExportRequest) -> Iterator[Problem]:
 
 
 def _check_words(request: ExportRequest) -> Iterator[Problem]:
-    known: Mapping[str, Any] = {"file_format": FORMATS, "compression": COMPRESSIONS, "on_existing": ON_EXISTING}
+    known: Mapping[str, Any] = {
+        "file_format": FORMATS,
+        "compression": COMPRESSIONS,
+        "on_existing": ON_EXISTING,
+    }
     for name, words in known.items():
         word = getattr(request, name)
         if word not in words:
@@ -232,7 +243,9 @@ def _check_expressions(request: ExportRequest) -> Iterator[Problem]:
             if not key.startswith(mark):
                 yield Problem(name, f"{key!r} does not begin with {mark!r}")
             elif key not in used:
-                yield Problem(name, f"{key!r} is used in no expression", "DynamoDB refuses unused names and values")
+                yield Problem(
+                    name, f"{key!r} is used in no expression", "DynamoDB refuses unused names and values"
+                )
 
 
 CHECKS: tuple[Callable[[ExportRequest], Iterator[Problem]], ...] = (

@@ -48,9 +48,7 @@ class Scanner:
     def _call(self, segment: int, start_key: bytes | None) -> Page:
         limit = self.sizer.limit(self.throttle.units_per_second)
         booking = self.throttle.reserve(self.sizer.most_units(limit))
-        call = ScanCall(
-            segment=segment, total_segments=self.total_segments, limit=limit, start_key=start_key
-        )
+        call = ScanCall(segment=segment, total_segments=self.total_segments, limit=limit, start_key=start_key)
         try:
             page = cut_page(self.reader.scan(call))
         except Throttled:

@@ -47,15 +47,18 @@ class SegmentExporter:
         A conflict means that another attempt wrote this segment's checkpoint. If that attempt has
         the lease this one stops (StaleAttempt); else the segment goes on from what was written.
         """
-        while True:
-            try:
-                claimed = self.checkpoint.claim(segment)
-                if not claimed.state.done:
-                    SegmentRun(self, claimed).go_on()
-                return
-            except VersionConflict:
-                self.lease.check()
-                self.say(f"segment {segment}: a superseded attempt wrote its checkpoint; going on from there")
+        while not self._reached_the_end(segment):
+            self.lease.check()
+            self.say(f"segment {segment}: a superseded attempt wrote its checkpoint; going on from there")
+
+    def _reached_the_end(self, segment: int) -> bool:
+        try:
+            claimed = self.checkpoint.claim(segment)
+            if not claimed.state.done:
+                SegmentRun(self, claimed).go_on()
+        except VersionConflict:
+            return False
+        return True
 
 
 class SegmentRun:

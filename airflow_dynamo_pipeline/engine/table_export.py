@@ -8,21 +8,20 @@ No file is written to the worker's disk.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.checkpoint import Checkpoint
 from airflow_dynamo_pipeline.engine.commit import Commit, remove_checkpoint
 from airflow_dynamo_pipeline.engine.existing import Start
-from airflow_dynamo_pipeline.engine.housekeeping import Housekeeping
+from airflow_dynamo_pipeline.engine.housekeeping import Housekeeping, Reports
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.layout import ExportLayout
 from airflow_dynamo_pipeline.engine.lease import Lease
 from airflow_dynamo_pipeline.engine.manifest import Summary, read_summary
 from airflow_dynamo_pipeline.engine.plan import Plan, Ports, make_plan
 from airflow_dynamo_pipeline.engine.ports import ABSENT, JsonObject, VersionConflict
-from airflow_dynamo_pipeline.engine.progress import Progress, Totals
+from airflow_dynamo_pipeline.engine.progress import Totals
 from airflow_dynamo_pipeline.engine.records import StoredPlan
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.scan import Scanner
@@ -32,9 +31,6 @@ from airflow_dynamo_pipeline.engine.throttle import Throttle
 from airflow_dynamo_pipeline.engine.workers import Workers
 from airflow_dynamo_pipeline.errors import LeaseHeld, NotFound, TableChanged
 from airflow_dynamo_pipeline.formats import FORMATS
-
-Report = Callable[[Progress], None]
-REPORT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,12 +55,10 @@ class ExportResult:
         return asdict(self)
 
 
-def export_table(
-    request: ExportRequest, work: Work, ports: Ports, report: Report, *, report_seconds: float = REPORT_SECONDS
-) -> ExportResult:
+def export_table(request: ExportRequest, work: Work, ports: Ports, reports: Reports) -> ExportResult:
     """Export a table, or go on with the export that an earlier attempt at this work began.
 
-    ``report`` is called from this thread only, every ``report_seconds`` and at the end.
+    Records of progress are handed over from this thread only, every few seconds and at the end.
     Raises PreflightFailed before the first Scan, LeaseHeld when another run lives, Stopped after a
     stop with the checkpoint written, StaleAttempt when superseded, and the errors of the ports.
     """
@@ -80,7 +74,7 @@ def export_table(
     _begin(plan, ports, lease)
     try:
         run = _Run(plan, ports, lease, attempt)
-        summary = run.run(Housekeeping(plan, ports, lease, run.throttle, run.totals, report, report_seconds))
+        summary = run.run(Housekeeping(plan, ports, lease, run.throttle, run.totals, reports))
     finally:
         _let_go(lease, ports)
     return _result(layout, summary, plan.target.start)
@@ -157,7 +151,9 @@ class _Run:
         self._checkpoint = Checkpoint(ports.store, layout, attempt, plan.segments)
         self.totals = Totals(plan.segments)
         sizer = PageSizer(
-            consistent_read=plan.request.consistent_read, size_bytes=plan.size_bytes, item_count=plan.item_count
+            consistent_read=plan.request.consistent_read,
+            size_bytes=plan.size_bytes,
+            item_count=plan.item_count,
         )
         resumed = plan.target.start is Start.RESUME
         self.throttle = Throttle(
@@ -213,5 +209,3 @@ class _Run:
                 f"table {self._plan.request.table_name} was deleted and made anew during the export; "
                 "nothing was committed"
             )
-
-

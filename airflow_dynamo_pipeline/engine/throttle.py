@@ -113,7 +113,9 @@ class Schedule:
 class Throttle:
     """One rate for one table in this process, shared by all its threads."""
 
-    def __init__(self, units_per_second: float, clock: Clock, stop: threading.Event, *, debt: float = 0.0) -> None:
+    def __init__(
+        self, units_per_second: float, clock: Clock, stop: threading.Event, *, debt: float = 0.0
+    ) -> None:
         """Hold ``units_per_second``; ``debt`` units are waited for first. ``stop`` ends every wait."""
         self._clock = clock
         self._stop = stop

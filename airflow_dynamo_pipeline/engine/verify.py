@@ -42,7 +42,9 @@ def layout_of(manifest_uri: str) -> ExportLayout:
     location = S3Location.parse(manifest_uri, "manifest_uri")
     names = location.prefix.split("/")
     if len(names) < 3 or names[-1] != SUMMARY_NAME or names[-3] != ROOT:  # noqa: PLR2004  root, id, file
-        raise InvalidSetting("manifest_uri", manifest_uri, f"s3://bucket/prefix/{ROOT}/<export-id>/{SUMMARY_NAME}")
+        raise InvalidSetting(
+            "manifest_uri", manifest_uri, f"s3://bucket/prefix/{ROOT}/<export-id>/{SUMMARY_NAME}"
+        )
     return ExportLayout(S3Location(location.bucket, "/".join(names[:-3])), names[-2])
 
 
@@ -68,7 +70,10 @@ def verify_files(manifest_uri: str, store: ObjectStore) -> VerifyResult:
     if problems:
         raise InvalidExport(manifest_uri, problems)
     return VerifyResult(
-        manifest_uri=manifest_uri, item_count=summary.item_count, files=len(entries), stored_bytes=stored_bytes
+        manifest_uri=manifest_uri,
+        item_count=summary.item_count,
+        files=len(entries),
+        stored_bytes=stored_bytes,
     )
 
 
@@ -78,7 +83,9 @@ def _manifest(layout: ExportLayout, store: ObjectStore) -> tuple[Summary, list[F
     summary = decode_summary(body, layout.summary_key)
     entries = list(decode_files(files, layout.files_key))
     problems = [
-        Problem(name, f"its checksum file {checksum_key} does not match", "the manifest was edited or is damaged")
+        Problem(
+            name, f"its checksum file {checksum_key} does not match", "the manifest was edited or is damaged"
+        )
         for name, checksum_key, content in (
             (layout.summary_key, layout.summary_checksum_key, body),
             (layout.files_key, layout.files_checksum_key, files),
@@ -87,7 +94,9 @@ def _manifest(layout: ExportLayout, store: ObjectStore) -> tuple[Summary, list[F
     ]
     total = sum(entry.item_count for entry in entries)
     if total != summary.item_count:
-        problems.append(Problem(layout.summary_key, f"itemCount is {summary.item_count}, its files list {total}"))
+        problems.append(
+            Problem(layout.summary_key, f"itemCount is {summary.item_count}, its files list {total}")
+        )
     return summary, entries, problems
 
 
@@ -115,7 +124,9 @@ def _file(entry: FileEntry, summary: Summary, store: ObjectStore) -> tuple[int, 
     except ValueError as problem:
         return reading.size, Problem(key, f"cannot be decompressed: {problem}")
     if reading.checksum != entry.md5_checksum:
-        return reading.size, Problem(key, f"its MD5 is {reading.checksum}, the manifest says {entry.md5_checksum}")
+        return reading.size, Problem(
+            key, f"its MD5 is {reading.checksum}, the manifest says {entry.md5_checksum}"
+        )
     if lines != entry.item_count:
         return reading.size, Problem(key, f"it holds {lines} items, the manifest says {entry.item_count}")
     return reading.size, None
@@ -149,5 +160,3 @@ class _Reading:
 
 def _count_lines(chunks: Iterator[bytes]) -> int:
     return sum(chunk.count(b"\n") for chunk in chunks)
-
-

@@ -16,6 +16,7 @@ from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+
 class DynamoDBPipelineHook(AwsBaseHook):
     """Clients and engine ports from one AWS connection.
 
@@ -44,18 +45,18 @@ class DynamoDBPipelineHook(AwsBaseHook):
 
         ``stop`` ends every wait of the ports. ``say`` and ``warn`` take one line for the log each.
         """
-        return export_ports(self._client, request, stop=stop, say=say, warn=warn)
+        return export_ports(self.client_for, request, stop=stop, say=say, warn=warn)
 
     def reading_store(self, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:
         """The bucket of a location for a reader that nobody stops half-way, with retries."""
-        return reading_store(self._client, location, warn)
+        return reading_store(self.client_for, location, warn)
 
     def dynamodb_client(self) -> DynamoDBClient:
         """The DynamoDB client with the provider's own retry settings, for sensors and small calls."""
         client: DynamoDBClient = self.get_conn()
         return client
 
-    def _client(self, service: str) -> Any:  # noqa: ANN401  boto3's clients have no common type
+    def client_for(self, service: str) -> Any:
         """A client for any service, by the same credentials, region and settings."""
         sibling = AwsBaseHook(
             aws_conn_id=self.aws_conn_id,

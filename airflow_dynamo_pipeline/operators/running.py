@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from airflow_dynamo_pipeline.airflow_versions import (
     logical_date,
     push_progress,
 )
+from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.progress import Progress
 from airflow_dynamo_pipeline.errors import PipelineError, Temporary
@@ -22,7 +22,7 @@ from airflow_dynamo_pipeline.errors import PipelineError, Temporary
 
 @contextmanager
 def failing_at_once() -> Iterator[None]:
-    """Turn errors that no retry can help into AirflowFailException; let the others pass to Airflow's retries."""
+    """Turn errors that no retry can help into AirflowFailException; the others are Airflow's to retry."""
     try:
         yield
     except Temporary:
@@ -31,28 +31,28 @@ def failing_at_once() -> Iterator[None]:
         raise AirflowFailException(str(error)) from error
 
 
-def work_of(context: Context, retries: int) -> Work:
+def work_of(context: Context, retries: int | None) -> Work:
     """The logical run: the same for every attempt at it, another after Clear."""
     instance = context["ti"]
     run = "|".join([instance.dag_id, instance.task_id, str(instance.map_index), str(instance.run_id)])
-    return Work(run=run, generation=generation(context, retries), began_at=logical_date(context))
+    return Work(run=run, generation=generation(context, retries or 0), began_at=logical_date(context))
 
 
-def progress_reporter(
-    context: Context, log: logging.Logger, prefix: str, tags: dict[str, str]
-) -> Callable[[Progress], None]:
-    """A function that logs each record, shows it in the UI and sends Airflow's metrics.
+def progress_reports(
+    context: Context, say: Callable[[str], None], prefix: str, tags: dict[str, str]
+) -> Reports:
+    """Log each record, show it in the UI and send Airflow's metrics.
 
     Call it from the main thread only: Airflow 3.0's channel to the supervisor has no lock.
     """
 
     def report(progress: Progress) -> None:
-        log.info(progress.line())
+        say(progress.line())
         push_progress(context, progress.to_json())
         for name in ("items", "bytes", "consumed_units", "units_per_second_held", "share_done"):
             Stats.gauge(f"dynamo_pipeline.{prefix}.{name}", getattr(progress, name), tags=tags)
 
-    return report
+    return Reports(report)
 
 
 def stop_from_signal(stop: threading.Event) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
@@ -15,7 +15,7 @@ from airflow_dynamo_pipeline.engine.table_export import export_table
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
 from airflow_dynamo_pipeline.operators.running import (
     failing_at_once,
-    progress_reporter,
+    progress_reports,
     stop_from_signal,
     work_of,
 )
@@ -24,12 +24,12 @@ from airflow_dynamo_pipeline.operators.running import (
 class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     """Scan a table (or an index) to S3 in the layout of a native export, never faster than asked.
 
-    Lossless in its default format, resumable by part, committed by a manifest that is written last.
-    A retry resumes what an earlier attempt left; Clear of a task that failed resumes too; Clear of one that
-    succeeded makes a second export. All settings are templated and may be text ("0.25", "auto", "true").
+    Lossless in its default format, resumable by part, committed by a manifest written last.
+    A retry resumes what an earlier attempt left; Clear of a task that failed resumes too; Clear of one
+    that succeeded makes a second export. All settings are templated and may be text ("0.25", "auto", "true").
 
-    Returns (XCom) the record of ``ExportResult``: manifest_uri, export_id, start, item_count, parts, segments,
-    bytes, stored_bytes, consumed_units, seconds, units_per_second_asked, units_per_second_held.
+    Returns (XCom) the record of ``ExportResult``: manifest_uri, export_id, start, item_count, parts,
+    segments, bytes, stored_bytes, consumed_units, seconds, units_per_second_asked, units_per_second_held.
 
     Progress every ten seconds: a log line, and the record ``progress`` in the task state store (Airflow 3.3)
     or an XCom of that name.
@@ -62,7 +62,7 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
 
     aws_hook_class = DynamoDBPipelineHook
     template_fields: Sequence[str] = aws_template_fields(*COERCIONS)
-    template_fields_renderers = {
+    template_fields_renderers: ClassVar[dict[str, str]] = {
         "expression_attribute_names": "json",
         "expression_attribute_values": "json",
     }
@@ -118,8 +118,8 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         with failing_at_once():
             request = ExportRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
             ports = self.hook.export_ports(request, stop=self._stop, say=self.log.info, warn=self.log.warning)
-            report = progress_reporter(context, self.log, "export", {"table": request.table_name})
-            return export_table(request, work_of(context, self.retries), ports, report).to_json()
+            reports = progress_reports(context, self.log.info, "export", {"table": request.table_name})
+            return export_table(request, work_of(context, self.retries), ports, reports).to_json()
 
     def on_kill(self) -> None:
         """Stop within a page; the parts that are open are closed and the checkpoint is written."""

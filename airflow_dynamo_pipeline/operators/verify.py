@@ -39,5 +39,7 @@ class DynamoDBVerifyOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         with failing_at_once():
             store = self.hook.reading_store(layout_of(self.manifest_uri).location, self.log.warning)
             result = verify_files(self.manifest_uri, store)
-        self.log.info("%s items in %s files equal their manifest", f"{result.item_count:,}", f"{result.files:,}")
+        self.log.info(
+            "%s items in %s files equal their manifest", f"{result.item_count:,}", f"{result.files:,}"
+        )
         return result.to_json()

@@ -7,7 +7,11 @@ FUNCTION_LINES = 30
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 # "path" for a module, "path:Class.function" for a function. An entry that is no longer needed fails.
-ALLOWED_LONGER: dict[str, str] = {}
+ALLOWED_LONGER: dict[str, str] = {
+    "operators/table_export.py:DynamoDBExportOperator.__init__": (
+        "one line for each public parameter and one for its attribute, which Airflow's templating reads"
+    ),
+}
 
 
 def test_modules_and_functions_are_short() -> None:

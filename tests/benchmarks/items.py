@@ -1,6 +1,6 @@
 """The items every client exports: the set called "std".
 
-Ten attributes, about 540 bytes of DynamoDB JSON and 355 bytes of item size: strings, numbers, a
+Ten attributes, about 540 bytes of DynamoDB JSON and 353 bytes of item size: strings, numbers, a
 boolean, one list of strings and one map. **No set and no binary attribute**, because the amazon
 provider's ``DynamoDBToS3Operator`` raises ``TypeError`` on both and could not finish: the set of
 items is the peer's choice, not ours.

@@ -136,12 +136,9 @@ def test_s3_keeps_what_it_is_given(s3: "S3Client", bucket: str) -> None:
 
 
 def test_a_server_that_ends_at_once_shows_its_log() -> None:
-    def command(port: int) -> list[str]:
-        return [sys.executable, "-c", "raise SystemExit('no such thing')"]
-
     with (
-        pytest.raises(DidNotStart, match="(?s)broken ended with 1.*no such thing"),
-        server("broken", command),
+        pytest.raises(DidNotStart, match=r"(?s)broken ended with 1.*no such thing"),
+        server("broken", _fails),
     ):
         pytest.fail("it cannot run")
 
@@ -150,13 +147,29 @@ def test_a_second_server_that_fails_takes_the_first_one_down() -> None:
     """Not as if the first had failed to start."""
     urls: list[str] = []
 
-    def fails(port: int) -> list[str]:
-        return [sys.executable, "-c", "raise SystemExit(1)"]
+    def start_both() -> None:
+        with server("first", _files) as url:
+            urls.append(url)
+            with server("second", _fails):
+                pytest.fail("it cannot run")
 
-    with pytest.raises(DidNotStart, match="second"), server("first", _files) as url:
-        urls.append(url)
-        with server("second", fails):
-            pytest.fail("it cannot run")
+    with pytest.raises(DidNotStart, match="second"):
+        start_both()
+
+    assert 1 == len(urls)
+    assert not _listens(urls[0])
+
+
+def test_an_interrupt_of_the_body_passes_and_the_server_is_gone() -> None:
+    urls: list[str] = []
+
+    def interrupted() -> None:
+        with server("files", _files) as url:
+            urls.append(url)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
 
     assert not _listens(urls[0])
 
@@ -165,13 +178,8 @@ def _files(port: int) -> list[str]:
     return [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
 
 
-def test_an_error_of_the_body_passes_and_the_server_is_gone() -> None:
-    urls: list[str] = []
-    with pytest.raises(KeyboardInterrupt), server("files", _files) as url:
-        urls.append(url)
-        raise KeyboardInterrupt
-
-    assert not _listens(urls[0])
+def _fails(port: int) -> list[str]:
+    return [sys.executable, "-c", "raise SystemExit('no such thing')"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children with their parent")

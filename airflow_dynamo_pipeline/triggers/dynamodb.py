@@ -1,0 +1,105 @@
+"""Wait for a DynamoDB table without holding a worker's slot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+
+from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.adapters.conditions import check
+from airflow_dynamo_pipeline.airflow_versions import BaseTrigger, TriggerEvent
+from airflow_dynamo_pipeline.engine.conditions import Verdict
+from airflow_dynamo_pipeline.errors import PipelineError, Temporary
+from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+class DynamoDBConditionTrigger(BaseTrigger):
+    """Looks at a condition until it is met.
+
+    Fires ``{"status": "success", "message": what was seen}``, or ``{"status": "error", "message": why}``
+    as soon as it finds that waiting cannot help. Uses boto3 in threads; no asynchronous AWS library is needed.
+
+    :param condition: a key of ``adapters.conditions.CONDITIONS``.
+    :param arguments: the condition's arguments, JSON-able.
+    :param poke_interval: seconds between two looks.
+    :param aws_conn_id: the AWS connection; None: boto3's own credential chain.
+    :param region_name: AWS region; None: the connection's.
+    :param verify: TLS verification, as boto3 takes it.
+    :param botocore_config: settings of botocore's client.
+    """
+
+    def __init__(
+        self,
+        *,
+        condition: str,
+        arguments: Mapping[str, Any],
+        poke_interval: float,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.condition = condition
+        self.arguments = dict(arguments)
+        self.poke_interval = poke_interval
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.verify = verify
+        self.botocore_config = botocore_config
+        self.sleep = asyncio.sleep
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """The class path and the arguments to make it again."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "condition": self.condition,
+                "arguments": self.arguments,
+                "poke_interval": self.poke_interval,
+                "aws_conn_id": self.aws_conn_id,
+                "region_name": self.region_name,
+                "verify": self.verify,
+                "botocore_config": self.botocore_config,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look, sleep, look again; ends with one event."""
+        try:
+            verdict = await self._wait()
+        except PipelineError as error:
+            yield TriggerEvent({"status": "error", "message": str(error)})
+        else:
+            yield TriggerEvent({"status": "success", "message": verdict.seen})
+
+    async def _wait(self) -> Verdict:
+        client: DynamoDBClient | None = None
+        while True:
+            try:
+                # Airflow 3.0 looks connections up over its event loop, which only asgiref's threads can reach
+                client = client or await sync_to_async(self._client)()
+                verdict = await asyncio.to_thread(check, client, self.condition, self.arguments)
+            except Temporary as error:
+                self.log.warning("%s; looking again in %s s", error, self.poke_interval)
+            else:
+                self.log.info(verdict.seen)
+                if verdict.met:
+                    return verdict
+            await self.sleep(self.poke_interval)
+
+    def _client(self) -> DynamoDBClient:
+        hook = DynamoDBPipelineHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
+        with translated("sts:AssumeRole", f"connection {self.aws_conn_id}"):
+            return hook.dynamodb_client()

@@ -1,0 +1,204 @@
+"""The endpoint's DynamoDB side: tables of any length out of a few pages kept in memory.
+
+A table is named by its length: ``std-100000`` has 100 000 items. Its items repeat after ``Pages.items``
+items, so that tens of gigabytes need a few megabytes; only the key in LastEvaluatedKey goes on counting.
+A page is a prebuilt run of items between a small head and tail, and its checksum is combined from theirs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from isal import isal_zlib
+
+from tests.benchmarks.items import KEY, item_bytes, item_json, key_position, key_value, std_item
+from tests.benchmarks.wire import Buffer, Reply
+
+PAGE_BYTES = 1 << 20  # of item size, as the service counts it
+UNIT_BYTES = 4096
+READ_UNITS_PER_SECOND = 1_000_000
+NOT_SIMULATED = {"FilterExpression", "IndexName", "ProjectionExpression", "ScanFilter", "Select"}
+ERROR_PREFIX = "com.amazonaws.dynamodb.v20120810#"
+
+Json = dict[str, Any]
+
+
+class Refusal(Exception):  # noqa: N818  a reply, not a failure
+    """An error reply of DynamoDB's."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of items as they lie in a page, with what is known of it beforehand."""
+
+    data: Buffer
+    crc: int
+    size_bytes: int  # item size
+    count: int
+
+
+class Pages:
+    """The items that exist in memory, cut into full pages."""
+
+    def __init__(self, pages: int) -> None:
+        sample = max(item_bytes(std_item(position)) for position in range(2000))
+        self.items_per_page = PAGE_BYTES // (sample + 16)  # room for a bigger one than the sample held
+        self.items = pages * self.items_per_page
+        self._pages = [self._build(page) for page in range(pages)]
+
+    def _build(self, page: int) -> tuple[Run, list[int], list[int]]:
+        first = page * self.items_per_page
+        positions = range(first, first + self.items_per_page)
+        texts = [item_json(position) for position in positions]
+        starts = [0, *itertools.accumulate(len(text) + 1 for text in texts)]
+        sizes = [0, *itertools.accumulate(item_bytes(std_item(position)) for position in positions)]
+        data = b",".join(texts)
+        run = Run(memoryview(data), isal_zlib.crc32(data), sizes[-1], len(texts))
+        return run, starts, sizes
+
+    def run(self, first: int, end: int) -> Run:
+        """The items of positions ``first`` to ``end``, which lie in one page; prebuilt when that is a full one."""
+        full, starts, sizes = self._pages[first // self.items_per_page % len(self._pages)]
+        here = first % self.items_per_page
+        count = end - first
+        if count == full.count:
+            return full
+        data = full.data[starts[here] : max(starts[here + count] - 1, 0)]
+        return Run(data, isal_zlib.crc32(data), sizes[here + count] - sizes[here], count)
+
+    @property
+    def page_json_bytes(self) -> int:
+        """JSON bytes of the items of one cycle, divided by its pages."""
+        return sum(len(run.data) for run, _, _ in self._pages) // len(self._pages)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the endpoint has sent."""
+
+    scans: int = 0
+    scan_items: int = 0
+    scan_bytes: int = 0
+
+
+class Tables:
+    """Answers DescribeTable and Scan."""
+
+    def __init__(self, pages: Pages) -> None:
+        self.pages = pages
+        self.counts = Counts()
+
+    def answer(self, operation: str, request: Json) -> Reply:
+        """Answer one call of the JSON protocol, with the checksum the service sends."""
+        try:
+            if operation not in ("DescribeTable", "Scan"):
+                raise Refusal("UnknownOperationException", f"{operation} is not simulated")
+            length = table_length(request["TableName"])
+            if operation == "Scan":
+                return self._scan(request, length)
+            table = describe(request["TableName"], length, self.pages)
+            return json_reply([json.dumps({"Table": table}).encode()])
+        except Refusal as refusal:
+            body = {"__type": ERROR_PREFIX + refusal.kind, "message": str(refusal)}
+            return json_reply([json.dumps(body).encode()], status=400)
+
+    def _scan(self, request: Json, length: int) -> Reply:
+        first, end, more = self._window(request, length)
+        run = self.pages.run(first, end)
+        head, tail = envelope(request, run, key_value(end - 1) if more else None)
+        crc = isal_zlib.crc32_combine(isal_zlib.crc32(head), run.crc, len(run.data))
+        crc = isal_zlib.crc32_combine(crc, isal_zlib.crc32(tail), len(tail))
+        self.counts.scans += 1
+        self.counts.scan_items += run.count
+        self.counts.scan_bytes += len(head) + len(run.data) + len(tail)
+        return json_reply([head, run.data, tail], crc=crc)
+
+    def _window(self, request: Json, length: int) -> tuple[int, int, bool]:
+        """First and end position of the page asked for, and whether it says LastEvaluatedKey.
+
+        As in the service, a page that ends by Limit says it even when nothing follows.
+        """
+        segment_first, segment_end = self._segment(request, length)
+        start_key = request.get("ExclusiveStartKey")
+        first = key_position(start_key[KEY]["S"]) + 1 if start_key else segment_first
+        page_end = (first // self.pages.items_per_page + 1) * self.pages.items_per_page
+        limit_end = first + request["Limit"] if "Limit" in request else page_end + 1
+        end = max(first, min(page_end, limit_end, segment_end))
+        return first, end, end < segment_end or (end == limit_end and end > first)
+
+    def _segment(self, request: Json, length: int) -> tuple[int, int]:
+        """Positions of a segment: whole pages, shared out evenly."""
+        if NOT_SIMULATED & request.keys():
+            raise Refusal("ValidationException", f"not simulated: {sorted(NOT_SIMULATED & request.keys())}")
+        segment, total = request.get("Segment", 0), request.get("TotalSegments", 1)
+        if not 0 <= segment < total:
+            raise Refusal("ValidationException", "Segment must be less than TotalSegments")
+        per_page = self.pages.items_per_page
+        pages = -(-length // per_page)
+        first, end = pages * segment // total, pages * (segment + 1) // total
+        return min(first * per_page, length), min(end * per_page, length)
+
+
+def envelope(request: Json, run: Run, last_key: str | None) -> tuple[bytes, bytes]:
+    """Write what stands before and after the items of a Scan reply."""
+    head = f'"Count":{run.count},"Items":['
+    if request.get("ReturnConsumedCapacity", "NONE") != "NONE":
+        blocks = max(1, -(-run.size_bytes // UNIT_BYTES))
+        units = blocks * (1.0 if request.get("ConsistentRead") else 0.5)
+        head = f'"ConsumedCapacity":{{"CapacityUnits":{units},"TableName":"{request["TableName"]}"}},{head}'
+    key = f'"LastEvaluatedKey":{{"{KEY}":{{"S":"{last_key}"}}}},' if last_key else ""
+    return f"{{{head}".encode(), f'],{key}"ScannedCount":{run.count}}}'.encode()
+
+
+def table_length(name: str) -> int:
+    """How many items the table of this name or ARN has.
+
+    >>> table_length("std-100000")
+    100000
+    """
+    match = re.fullmatch(r"(?:arn:.*:table/)?std-(\d+)", name)
+    if not match:
+        raise Refusal("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
+    return int(match[1])
+
+
+def describe(name: str, length: int, pages: Pages) -> Json:
+    """Describe a table as DescribeTable does: provisioned, with more capacity than can be used."""
+    bytes_per_item = pages.run(0, pages.items_per_page).size_bytes / pages.items_per_page
+    return {
+        "TableName": name.rpartition("/")[2],
+        "TableArn": f"arn:aws:dynamodb:eu-west-1:123456789012:table/{name.rpartition('/')[2]}",
+        "TableId": f"00000000-0000-4000-8000-{length:012}",
+        "TableStatus": "ACTIVE",
+        "CreationDateTime": 1.7e9,
+        "AttributeDefinitions": [{"AttributeName": KEY, "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": KEY, "KeyType": "HASH"}],
+        "ItemCount": length,
+        "TableSizeBytes": int(length * bytes_per_item),
+        "ProvisionedThroughput": {
+            "NumberOfDecreasesToday": 0,
+            "ReadCapacityUnits": READ_UNITS_PER_SECOND,
+            "WriteCapacityUnits": 5,
+        },
+        "DeletionProtectionEnabled": False,
+    }
+
+
+def json_reply(body: Sequence[Buffer], *, status: int = 200, crc: int | None = None) -> Reply:
+    """Reply in the JSON protocol; without ``crc`` the checksum is computed."""
+    checksum = isal_zlib.crc32(b"".join(body)) if crc is None else crc
+    headers = {
+        "Content-Type": "application/x-amz-json-1.0",
+        "x-amz-crc32": str(checksum),
+        "x-amzn-RequestId": "BENCHMARK0000000000000000000000000000000000000000000",
+    }
+    return Reply(status, body, headers)

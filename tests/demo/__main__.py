@@ -1,0 +1,112 @@
+"""``python -m tests.demo`` exports a table once; ``python -m tests.demo ui`` an Airflow to click in."""
+
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.status import Status
+
+from tests.demo.airflow_env import PASSWORD, USER, airflow_environment
+from tests.demo.result import exported, show
+from tests.demo.runs import AirflowFailed, airflow, run_airflow
+from tests.demo.table import BUCKET, ITEMS, READY_KEY, TABLE, prepare
+from tests.services import Services, running_services
+from tests.services.process import free_port
+
+DAG_ID = "export_table"
+RATIO = 0.25
+console = Console(highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run what the first argument says."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with tempfile.TemporaryDirectory(prefix="dynamo-pipeline-") as home:
+            if sys.argv[1:] == ["ui"]:
+                ui(Path(home))
+            else:
+                demo(Path(home))
+    except KeyboardInterrupt:
+        console.print("stopped; every service has been ended")
+        raise SystemExit(130) from None
+
+
+def demo(home: Path) -> None:
+    """Preconditions -> throttled export -> check, in a real Airflow, then a table of what came out."""
+    began = time.monotonic()
+    with _prepared(home) as (services, env):
+        with console.status("running the example DAG: preconditions -> export -> check") as status:
+            run_airflow(
+                ["dags", "test", DAG_ID, "--conf", json.dumps(_conf())],
+                env,
+                home / "dag.log",
+                lambda line: _live(status, line),
+            )
+        show(console, exported(services))
+    console.print(f"{time.monotonic() - began:.0f} s; every service has been ended")
+
+
+def ui(home: Path) -> None:
+    """Airflow standalone with the example DAGs, until Ctrl-C."""
+    with _prepared(home) as (_, env):
+        url = env["AIRFLOW__API__BASE_URL"]
+        with airflow(["standalone"], env, home / "standalone.log") as child:
+            console.print(
+                f"Airflow is starting (about a minute): [bold]{url}[/]  "
+                f"user [bold]{USER}[/]  password [bold]{PASSWORD}[/]\n"
+                f"Open the DAG {DAG_ID}, press Trigger and keep the defaults. Ctrl-C ends everything."
+            )
+            code = child.wait()
+        console.print(
+            f"Airflow ended with {code}\n{(home / 'standalone.log').read_text()[-2000:]}", markup=False
+        )
+
+
+def _conf() -> dict[str, object]:
+    return {
+        "table_name": TABLE,
+        "s3_uri": f"s3://{BUCKET}/{TABLE}",
+        "ready_uri": f"s3://{BUCKET}/{READY_KEY}",
+        "ratio": RATIO,
+    }
+
+
+@contextmanager
+def _prepared(home: Path) -> Iterator[tuple[Services, dict[str, str]]]:
+    """Services with a filled table, and an Airflow with its database."""
+    with contextlib.ExitStack() as stack:
+        with console.status("starting DynamoDB Local and moto on loopback"):
+            services = stack.enter_context(running_services())
+        env = airflow_environment(home, services, free_port())
+        with (
+            console.status(f"filling table {TABLE} with {ITEMS:,} items; making Airflow's database"),
+            airflow(["db", "migrate"], env, home / "migrate.log") as migration,
+        ):
+            prepare(services)
+            migration.wait()
+        if migration.returncode:
+            raise AirflowFailed((home / "migrate.log").read_text()[-4000:])
+        console.print(f"table {TABLE} holds {ITEMS:,} items of all ten types")
+        yield services, env
+
+
+def _live(status: Status, line: str | None) -> None:
+    if line is not None:
+        status.update(f"exporting, {line}")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
