@@ -14,14 +14,13 @@ except ImportError:  # Airflow 2
     from airflow import DAG
     from airflow.models.param import Param
 
+from airflow_dynamo_pipeline.operators.table_export import DynamoDBExportOperator
+from airflow_dynamo_pipeline.operators.verify import DynamoDBVerifyOperator
 from airflow_dynamo_pipeline.sensors.dynamodb import (
     DynamoDBPointInTimeRecoverySensor,
     DynamoDBProvisionedModeSensor,
 )
 from airflow_dynamo_pipeline.sensors.s3 import S3KeyExistsSensor
-
-from airflow_dynamo_pipeline.operators.table_export import DynamoDBExportOperator
-from airflow_dynamo_pipeline.operators.verify import DynamoDBVerifyOperator
 
 with DAG(
     "export_table",
@@ -46,7 +45,11 @@ with DAG(
             maximum=1.5,
             description="Share of the table's read capacity, above 0 and at most 1.5",
         ),
-        "file_format": Param("dynamodb_json", enum=["dynamodb_json", "data_pipeline", "plain_json"]),
+        "file_format": Param(
+            "dynamodb_json",
+            enum=["dynamodb_json", "data_pipeline", "plain_json"],
+            description="dynamodb_json is lossless and what a native export writes",
+        ),
     },
 ) as dag:
     ready = S3KeyExistsSensor(task_id="ready", bucket_key="{{ params.ready_uri }}", poke_interval=30)

@@ -18,6 +18,7 @@ from airflow_dynamo_pipeline.engine.progress import Progress
 
 BAR_SECONDS = 0.5
 LINE_SECONDS = 10.0
+WIDTH = 200  # of a table: a URI must come out whole, or it cannot be copied
 
 
 class Output:
@@ -69,9 +70,9 @@ class Output:
         if self._json:
             click.echo(json.dumps(record))
             return
-        table = Table(title=title, show_header=False, title_justify="left")
+        table = Table(title=title, show_header=False, title_justify="left", box=None)
         table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")  # a URI must come out whole, or it cannot be copied
+        table.add_column(no_wrap=True)
         for name, value in record.items():
             table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
-        Console(soft_wrap=True, highlight=False).print(table)
+        Console(highlight=False, width=WIDTH).print(table)

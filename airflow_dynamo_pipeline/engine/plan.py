@@ -75,11 +75,13 @@ class Plan:
 
     def line(self) -> str:
         """One line for a log."""
-        index = f" index {self.request.index_name}" if self.request.index_name else ""
+        request, rate = self.request, self.rate
+        index = f" index {request.index_name}" if request.index_name else ""
         return (
-            f"{self.target.start.value}: {self.request.table_name}{index}, about {self.item_count:,} items and "
+            f"{self.target.start.value}: {request.table_name}{index}, about {self.item_count:,} items and "
             f"{self.size_bytes:,} bytes, to {self.target.layout.manifest_uri} at "
-            f"{self.rate.units_per_second:,.1f} read units per second ({self.rate.reason}), {self.segments} segments on {self.threads} threads"
+            f"{rate.units_per_second:,.1f} read units per second ({rate.reason}), "
+            f"{self.segments} segments on {self.threads} threads"
         )
 
 

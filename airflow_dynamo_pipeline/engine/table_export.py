@@ -147,22 +147,15 @@ class _Run:
         self._plan = plan
         self._ports = ports
         self._lease = lease
-        layout = plan.target.layout
-        self._checkpoint = Checkpoint(ports.store, layout, attempt, plan.segments)
+        self._checkpoint = Checkpoint(ports.store, plan.target.layout, attempt, plan.segments)
         self.totals = Totals(plan.segments)
         sizer = PageSizer(
             consistent_read=plan.request.consistent_read,
             size_bytes=plan.size_bytes,
             item_count=plan.item_count,
         )
-        resumed = plan.target.start is Start.RESUME
-        self.throttle = Throttle(
-            plan.rate.units_per_second,
-            ports.clock,
-            ports.stop,
-            debt=sizer.most_units(sizer.limit(plan.rate.units_per_second)) if resumed else 0.0,
-        )
-        scanner = Scanner(
+        self.throttle = _throttle(plan, ports, sizer)
+        self._scanner = Scanner(
             reader=ports.table,
             throttle=self.throttle,
             sizer=sizer,
@@ -170,17 +163,6 @@ class _Run:
             stop=ports.stop,
             total_segments=plan.segments,
             warn=ports.warn,
-        )
-        self._exporter = SegmentExporter(
-            request=plan.request,
-            layout=layout,
-            store=ports.store,
-            scanner=scanner,
-            checkpoint=self._checkpoint,
-            lease=lease,
-            totals=self.totals,
-            clock=ports.clock,
-            say=ports.say,
         )
 
     def run(self, housekeeping: Housekeeping) -> Summary:
@@ -190,13 +172,26 @@ class _Run:
         self.totals.start_from(states)
         left = [state.segment for state in states if not state.done]
         if left:
-            workers = Workers(left, self._exporter.export, threads=min(self._plan.threads, len(left)))
+            workers = Workers(left, self._exporter().export, threads=min(self._plan.threads, len(left)))
             workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
         self._refuse_another_table()
         ports, held = self._ports, self.throttle.held
         summary = Commit(self._plan, ports.store, self._checkpoint, self._lease, ports.clock, held=held).run()
         housekeeping.report_end()
         return summary
+
+    def _exporter(self) -> SegmentExporter:
+        return SegmentExporter(
+            request=self._plan.request,
+            layout=self._plan.target.layout,
+            store=self._ports.store,
+            scanner=self._scanner,
+            checkpoint=self._checkpoint,
+            lease=self._lease,
+            totals=self.totals,
+            clock=self._ports.clock,
+            say=self._ports.say,
+        )
 
     def _stop_all(self) -> None:
         self._ports.stop.set()
@@ -209,3 +204,10 @@ class _Run:
                 f"table {self._plan.request.table_name} was deleted and made anew during the export; "
                 "nothing was committed"
             )
+
+
+def _throttle(plan: Plan, ports: Ports, sizer: PageSizer) -> Throttle:
+    """Full allowance from now on; after a resume less one page, which a killed attempt may just have read."""
+    rate = plan.rate.units_per_second
+    debt = sizer.most_units(sizer.limit(rate)) if plan.target.start is Start.RESUME else 0.0
+    return Throttle(rate, ports.clock, ports.stop, debt=debt)

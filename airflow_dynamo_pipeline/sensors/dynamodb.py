@@ -10,14 +10,13 @@ from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
 from airflow.providers.amazon.aws.utils import validate_execute_complete_event
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
-from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.adapters.conditions import check
 from airflow_dynamo_pipeline.airflow_versions import AirflowFailException, Context, conf
 from airflow_dynamo_pipeline.errors import Temporary
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
 from airflow_dynamo_pipeline.operators.running import failing_at_once
 from airflow_dynamo_pipeline.sensors.soft_fail import skipping_if_asked
-from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
+from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger, client_of
 
 
 class _ConditionSensor(AwsBaseSensor[DynamoDBPipelineHook]):
@@ -42,13 +41,11 @@ class _ConditionSensor(AwsBaseSensor[DynamoDBPipelineHook]):
         self.table_name = table_name
         self.deferrable = deferrable
 
-    def poke(self, context: Context) -> bool:
+    def poke(self, context: Context) -> bool:  # noqa: ARG002  Airflow's signature
         """Look once."""
         with failing_at_once():
             try:
-                with translated("sts:AssumeRole", f"connection {self.aws_conn_id}"):
-                    client = self.hook.dynamodb_client()
-                verdict = check(client, self.condition, self._arguments())
+                verdict = check(client_of(self.hook), self.condition, self._arguments())
             except Temporary as error:
                 self.log.warning("%s; looking again in %s s", error, self.poke_interval)
                 return False
@@ -69,7 +66,11 @@ class _ConditionSensor(AwsBaseSensor[DynamoDBPipelineHook]):
                 timeout=timedelta(seconds=self.timeout),
             )
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> None:
+    def execute_complete(
+        self,
+        context: Context,  # noqa: ARG002  Airflow's signature
+        event: dict[str, Any] | None = None,
+    ) -> None:
         """What the trigger found: met, or never to be."""
         found = validate_execute_complete_event(event)
         if found["status"] != "success":

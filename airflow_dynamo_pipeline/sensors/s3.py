@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.providers.amazon.aws.hooks.s3 import S3Hook
 from airflow.providers.amazon.aws.sensors.s3 import S3KeySensor
+from botocore.exceptions import ClientError
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.airflow_versions import AirflowFailException, Context
@@ -13,6 +14,7 @@ from airflow_dynamo_pipeline.errors import AccessDenied, NotFound
 from airflow_dynamo_pipeline.sensors.soft_fail import skipping_if_asked
 
 ACTIONS = "s3:GetObject and s3:ListBucket"
+MISSING = ("404", "NoSuchBucket")
 
 
 class S3KeyExistsSensor(S3KeySensor):
@@ -42,6 +44,9 @@ class S3KeyExistsSensor(S3KeySensor):
 
     def execute(self, context: Context) -> None:
         """Poke, or look once and defer if it is too early."""
+        if not self.deferrable:
+            super().execute(context)
+            return
         with skipping_if_asked(self):
             super().execute(context)
 
@@ -50,3 +55,17 @@ class S3KeyExistsSensor(S3KeySensor):
         if event["status"] == "error" and self.poke(context):
             return
         super().execute_complete(context, event)
+
+    def _places(self) -> list[tuple[str, str]]:
+        """The bucket and key of everything waited for."""
+        keys = [self.bucket_key] if isinstance(self.bucket_key, str) else self.bucket_key
+        return [S3Hook.get_s3_bucket_key(self.bucket_name, key, "bucket_name", "bucket_key") for key in keys]
+
+    def _check_bucket(self, bucket: str) -> None:
+        """Raise NotFound when there is no such bucket; the look at the keys tells whatever else is wrong."""
+        client: Any = self.hook.get_conn()
+        try:
+            client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
+                raise NotFound("bucket", bucket, "check the name and the region") from error

@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+def client_of(hook: DynamoDBPipelineHook) -> DynamoDBClient:
+    """The hook's client; assuming the connection's role, if it has one, is where this can fail."""
+    with translated("sts:AssumeRole", f"connection {hook.aws_conn_id}"):
+        return hook.dynamodb_client()
+
+
 class DynamoDBConditionTrigger(BaseTrigger):
     """Looks at a condition until it is met.
 
     Fires ``{"status": "success", "message": what was seen}``, or ``{"status": "error", "message": why}``
-    as soon as it finds that waiting cannot help. Uses boto3 in threads; no asynchronous AWS library is needed.
+    as soon as it finds that waiting cannot help. Uses boto3 in threads: no asynchronous AWS library.
 
     :param condition: a key of ``adapters.conditions.CONDITIONS``.
     :param arguments: the condition's arguments, JSON-able.
@@ -95,11 +101,11 @@ class DynamoDBConditionTrigger(BaseTrigger):
             await self.sleep(self.poke_interval)
 
     def _client(self) -> DynamoDBClient:
-        hook = DynamoDBPipelineHook(
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-            verify=self.verify,
-            config=self.botocore_config,
+        return client_of(
+            DynamoDBPipelineHook(
+                aws_conn_id=self.aws_conn_id,
+                region_name=self.region_name,
+                verify=self.verify,
+                config=self.botocore_config,
+            )
         )
-        with translated("sts:AssumeRole", f"connection {self.aws_conn_id}"):
-            return hook.dynamodb_client()

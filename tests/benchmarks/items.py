@@ -16,10 +16,13 @@ import random
 from typing import Any
 
 KEY = "pk"
+# fmt: off
 WORDS = (
-    "amber birch cedar delta ember fjord grove heron inlet jetty kayak larch maple north ocean "
-    "pearl quartz ridge stone tidal umber vista willow yonder zephyr harbor island meadow"
-).split()
+    "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jetty",
+    "kayak", "larch", "maple", "north", "ocean", "pearl", "quartz", "ridge",
+    "stone", "tidal", "umber", "vista", "willow", "yonder", "zephyr", "harbor", "island", "meadow",
+)
+# fmt: on
 STATES = ("NEW", "PAID", "SENT", "DONE")
 
 Item = dict[str, Any]

@@ -16,7 +16,7 @@ KEPT_BYTES = 1 << 20  # bodies of this size and above are dropped
 SMALLEST_PART_BYTES = 5 << 20
 
 
-class Refused(Exception):  # noqa: N818  a reply, not a failure
+class Refused(Exception):
     """An error reply of S3's."""
 
     def __init__(self, status: int, code: str, message: str = "") -> None:

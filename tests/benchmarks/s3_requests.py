@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from tests.benchmarks.objects import KEPT_BYTES, Bucket, Refused, Stored
@@ -86,7 +86,7 @@ def _read(bucket: Bucket, request: Request, key: str) -> Reply:
     if request.method == "HEAD":
         return Reply(200, (), {**headers, "Content-Length": str(stored.size_bytes)})
     if stored.body is None:
-        raise Refused(501, "NotImplemented", "the benchmark's endpoint does not keep bodies of 1 MiB and more")
+        raise Refused(501, "NotImplemented", "bodies of 1 MiB and more are not kept")
     return Reply(200, [stored.body], headers)
 
 
@@ -103,7 +103,8 @@ def _on_bucket(bucket: Bucket, request: Request, name: str, body: bytes) -> Repl
         return _list(bucket, request, name)
     if request.method == "GET" and "location" in request.query:
         return _xml("LocationConstraint", "eu-west-1")
-    raise Refused(501, "NotImplemented", f"{request.method} {request.path} {dict(request.query)} is not simulated")
+    call = f"{request.method} {request.path} {dict(request.query)}"
+    raise Refused(501, "NotImplemented", f"{call} is not simulated")
 
 
 def _list(bucket: Bucket, request: Request, name: str) -> Reply:
@@ -145,7 +146,8 @@ def _list_uploads(bucket: Bucket, request: Request, name: str) -> Reply:
         f"<Initiated>{DATE}</Initiated></Upload>"
         for key, upload_id in bucket.uploads(f"{name}/{request.query.get('prefix', '')}")
     ]
-    return _xml("ListMultipartUploadsResult", f"<Bucket>{name}</Bucket><IsTruncated>false</IsTruncated>{''.join(rows)}")
+    fields = f"<Bucket>{name}</Bucket><IsTruncated>false</IsTruncated>{''.join(rows)}"
+    return _xml("ListMultipartUploadsResult", fields)
 
 
 def _xml(root: str, fields: str) -> Reply:
@@ -153,9 +155,9 @@ def _xml(root: str, fields: str) -> Reply:
     return Reply(200, [text.encode()], {"Content-Type": "application/xml"})
 
 
-def _all(body: bytes, name: str) -> list[ElementTree.Element]:
-    return [element for element in ElementTree.fromstring(body).iter() if element.tag.endswith(f"}}{name}")]
+def _all(body: bytes, name: str) -> list[ET.Element]:
+    return [element for element in ET.fromstring(body).iter() if element.tag.endswith(f"}}{name}")]
 
 
-def _text(element: ElementTree.Element, name: str) -> str:
+def _text(element: ET.Element, name: str) -> str:
     return next(child.text or "" for child in element if child.tag.endswith(f"}}{name}"))

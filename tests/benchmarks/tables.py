@@ -28,7 +28,7 @@ ERROR_PREFIX = "com.amazonaws.dynamodb.v20120810#"
 Json = dict[str, Any]
 
 
-class Refusal(Exception):  # noqa: N818  a reply, not a failure
+class Refusal(Exception):
     """An error reply of DynamoDB's."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -66,7 +66,7 @@ class Pages:
         return run, starts, sizes
 
     def run(self, first: int, end: int) -> Run:
-        """The items of positions ``first`` to ``end``, which lie in one page; prebuilt when that is a full one."""
+        """The items of positions ``first`` to ``end``, which lie in one page; a full page is prebuilt."""
         full, starts, sizes = self._pages[first // self.items_per_page % len(self._pages)]
         here = first % self.items_per_page
         count = end - first
@@ -100,16 +100,19 @@ class Tables:
     def answer(self, operation: str, request: Json) -> Reply:
         """Answer one call of the JSON protocol, with the checksum the service sends."""
         try:
-            if operation not in ("DescribeTable", "Scan"):
-                raise Refusal("UnknownOperationException", f"{operation} is not simulated")
-            length = table_length(request["TableName"])
-            if operation == "Scan":
-                return self._scan(request, length)
-            table = describe(request["TableName"], length, self.pages)
-            return json_reply([json.dumps({"Table": table}).encode()])
+            return self._work(operation, request)
         except Refusal as refusal:
             body = {"__type": ERROR_PREFIX + refusal.kind, "message": str(refusal)}
             return json_reply([json.dumps(body).encode()], status=400)
+
+    def _work(self, operation: str, request: Json) -> Reply:
+        if operation not in ("DescribeTable", "Scan"):
+            raise Refusal("UnknownOperationException", f"{operation} is not simulated")
+        length = table_length(request["TableName"])
+        if operation == "Scan":
+            return self._scan(request, length)
+        table = describe(request["TableName"], length, self.pages)
+        return json_reply([json.dumps({"Table": table}).encode()])
 
     def _scan(self, request: Json, length: int) -> Reply:
         first, end, more = self._window(request, length)

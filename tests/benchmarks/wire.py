@@ -32,7 +32,12 @@ class Request:
     @property
     def is_framed(self) -> bool:
         """Whether the body comes in chunks, by HTTP's framing or by AWS's own."""
-        return "transfer-encoding" in self.headers or "aws-chunked" in self.headers.get("content-encoding", "")
+        return "transfer-encoding" in self.headers or self.is_aws_chunked
+
+    @property
+    def is_aws_chunked(self) -> bool:
+        """Whether the body has AWS's framing inside HTTP's."""
+        return "aws-chunked" in self.headers.get("content-encoding", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class Reply:
         """Write the status line and the headers; a Content-Length of its own (HEAD) is kept."""
         length = {"Content-Length": str(sum(map(len, self.body)))}
         lines = [f"{name}: {value}" for name, value in {**length, **self.headers}.items()]
-        return "\r\n".join([f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", *lines, "", ""]).encode()
+        status = f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"
+        return "\r\n".join([status, *lines, "", ""]).encode()
 
 
 class Wire:
@@ -77,7 +83,7 @@ class Wire:
             body = b"".join(self._http_chunks())
         else:
             body = self._exactly(request.length)
-        return unframe(body) if "aws-chunked" in request.headers.get("content-encoding", "") else body
+        return unframe(body) if request.is_aws_chunked else body
 
     def drop_body(self, request: Request) -> None:
         """Take an unframed body off the wire without keeping it."""
@@ -136,7 +142,8 @@ def unframe(body: bytes) -> bytes:
     >>> unframe(b"3;chunk-signature=00\r\nabc\r\n2\r\nde\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n")
     b'abcde'
     """
-    pieces, at = [], 0
+    pieces: list[bytes] = []
+    at = 0
     while True:
         line_end = body.index(b"\r\n", at)
         size = int(body[at:line_end].split(b";")[0], 16)

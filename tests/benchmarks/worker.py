@@ -13,7 +13,7 @@ import os
 import resource
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 BUCKET = "bench"
@@ -46,7 +46,7 @@ class Job:
 class Outcome:
     """What one process did and used."""
 
-    items: int
+    items: int | None  # as the client says; None: it does not say
     cpu_seconds: float
     wall_seconds: float
     loaded_rss_bytes: int  # after imports, before anything was exported
@@ -83,7 +83,7 @@ def measured(job: Job) -> Outcome:
     """Run the job's client and measure it."""
     run = importlib.import_module(CLIENTS[job.client]).run
     loaded = memory("VmRSS")
-    run(Job(**{**asdict(job), "items": WARM_UP_ITEMS}))
+    run(replace(job, items=WARM_UP_ITEMS, segments=1, segment=None))
     forget_peak()
     cpu, wall = cpu_seconds(), time.perf_counter()
     items = run(job)

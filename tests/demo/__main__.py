@@ -49,9 +49,9 @@ def demo(home: Path) -> None:
                 ["dags", "test", DAG_ID, "--conf", json.dumps(_conf())],
                 env,
                 home / "dag.log",
-                lambda line: _live(status, line),
+                _Live(status),
             )
-        show(console, exported(services))
+        show(exported(services))
     console.print(f"{time.monotonic() - began:.0f} s; every service has been ended")
 
 
@@ -99,9 +99,21 @@ def _prepared(home: Path) -> Iterator[tuple[Services, dict[str, str]]]:
         yield services, env
 
 
-def _live(status: Status, line: str | None) -> None:
-    if line is not None:
-        status.update(f"exporting, {line}")
+class _Live:
+    """The newest progress line, on a terminal in place, in a log one after the other."""
+
+    def __init__(self, status: Status) -> None:
+        self._status = status
+        self._shown: str | None = None
+
+    def __call__(self, line: str | None) -> None:
+        if line is None or line == self._shown:
+            return
+        self._shown = line
+        if console.is_terminal:
+            self._status.update(f"exporting, {line}")
+        else:
+            console.print(line)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

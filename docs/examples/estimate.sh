@@ -1,0 +1,1 @@
+dynamo-pipeline estimate --table-name orders --ratio 0.25

@@ -1,0 +1,173 @@
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from airflow_dynamo_pipeline.airflow_versions import TriggerEvent
+from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
+from tests.unit.scripted_aws import Reply, Scripted, refused, table
+
+Scripts = Callable[..., Scripted]
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Scripts:
+    """Give every hook a client that answers from a script."""
+
+    def use(*replies: Reply) -> Scripted:
+        aws = Scripted("dynamodb", *replies)
+        monkeypatch.setattr(DynamoDBPipelineHook, "dynamodb_client", lambda _: aws.client)
+        return aws
+
+    return use
+
+
+def trigger() -> DynamoDBConditionTrigger:
+    return DynamoDBConditionTrigger(
+        condition="provisioned_mode", arguments={"table_name": "orders"}, poke_interval=30.0
+    )
+
+
+def events_of(made: DynamoDBConditionTrigger) -> tuple[list[Any], list[float]]:
+    """What it fires and how long it slept in between, without sleeping."""
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+
+    async def collect() -> list[TriggerEvent]:
+        return [event async for event in made.run()]
+
+    made.sleep = nap
+    return [event.payload for event in asyncio.run(collect())], naps
+
+
+def test_it_fires_at_once_when_the_condition_is_met(script: Scripts) -> None:
+    aws = script(table())
+
+    expected = {"status": "success", "message": "table orders is provisioned and ACTIVE"}
+    assert ([expected], []) == events_of(trigger())
+    assert 1 == len(aws.calls)
+
+
+def test_it_looks_again_after_each_interval(script: Scripts, caplog: pytest.LogCaptureFixture) -> None:
+    aws = script(table("PAY_PER_REQUEST"), table(status="UPDATING"), table())
+
+    with caplog.at_level(logging.INFO):
+        (event,), naps = events_of(trigger())
+
+    assert "success" == event["status"]
+    assert [30.0, 30.0] == naps
+    assert 3 == len(aws.calls)
+    assert "on-demand and ACTIVE; waiting for provisioned and ACTIVE" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingException", "InternalServerError", "ProvisionedThroughputExceededException"]
+)
+def test_it_waits_out_what_passes(script: Scripts, caplog: pytest.LogCaptureFixture, code: str) -> None:
+    script(refused(code), table())
+
+    (event,), naps = events_of(trigger())
+
+    assert "success" == event["status"]
+    assert [30.0] == naps
+    assert "looking again in 30.0 s" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("ResourceNotFoundException", "no such table: table orders"),
+        ("AccessDeniedException", "access denied: dynamodb:DescribeTable on table orders"),
+        ("UnrecognizedClientException", "the credentials were refused"),
+        ("ValidationException", "ValidationException"),
+    ],
+)
+def test_it_fires_an_error_at_once_when_waiting_cannot_help(script: Scripts, code: str, says: str) -> None:
+    aws = script(table("PAY_PER_REQUEST"), refused(code))
+
+    (event,), naps = events_of(trigger())
+
+    assert "error" == event["status"]
+    assert says in event["message"]
+    assert ([30.0], 2) == (naps, len(aws.calls))
+
+
+def test_cancelling_ends_it_while_it_sleeps(script: Scripts) -> None:
+    script(table("PAY_PER_REQUEST"))
+    made = trigger()
+
+    async def cancel() -> None:
+        asleep = asyncio.Event()
+
+        async def nap(_: float) -> None:
+            asleep.set()
+            await asyncio.Event().wait()
+
+        made.sleep = nap
+        task = asyncio.ensure_future(anext(made.run()))
+        await asleep.wait()
+        task.cancel()
+        await task
+
+    assert_cancelled(cancel)
+
+
+def test_cancelling_ends_it_while_it_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, go_on = threading.Event(), threading.Event()
+
+    def look(_: object) -> None:
+        looking.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(DynamoDBPipelineHook, "dynamodb_client", look)
+
+    async def cancel() -> None:
+        task = asyncio.ensure_future(anext(trigger().run()))
+        await asyncio.to_thread(looking.wait, 10)
+        task.cancel()
+        go_on.set()
+        await task
+
+    assert_cancelled(cancel)
+
+
+def assert_cancelled(work: Callable[[], Awaitable[None]]) -> None:
+    async def run() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await work()
+
+    asyncio.run(run())
+
+
+def test_the_hook_gets_all_connection_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[dict[str, Any]] = []
+    aws = Scripted("dynamodb", table())
+
+    class Hook:
+        aws_conn_id = "aws_other"
+
+        def __init__(self, **settings: Any) -> None:
+            seen.append(settings)
+
+        def dynamodb_client(self) -> Any:
+            return aws.client
+
+    monkeypatch.setattr("airflow_dynamo_pipeline.triggers.dynamodb.DynamoDBPipelineHook", Hook)
+    settings: dict[str, Any] = {"aws_conn_id": "aws_other", "region_name": "eu-west-1", "verify": False}
+    events_of(
+        DynamoDBConditionTrigger(
+            condition="provisioned_mode",
+            arguments={"table_name": "orders"},
+            poke_interval=1,
+            botocore_config={"read_timeout": 5},
+            **settings,
+        )
+    )
+
+    assert [{**settings, "config": {"read_timeout": 5}}] == seen
