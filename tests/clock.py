@@ -61,10 +61,10 @@ class VirtualClock:
     longer quiet time.
     """
 
-    def __init__(self, quiet_seconds: float = QUIET_SECONDS) -> None:
+    def __init__(self, quiet_seconds: float = QUIET_SECONDS, *, began_at: float = 0.0) -> None:
         self._quiet = quiet_seconds
         self._lock = threading.Lock()
-        self._time = 1000.0
+        self._time = 1000.0 + began_at
         self._touched = time.monotonic()
         self._deadlines: dict[int, float] = {}
         self._count = 0

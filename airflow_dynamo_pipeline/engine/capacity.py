@@ -100,7 +100,7 @@ def segments_for(table: TableDescription, request: ExportRequest, rate: ReadRate
     return min(wanted, segments_fed_by(rate.units_per_second), MAX_AUTO_SEGMENTS)
 
 
-MAX_AUTO_SEGMENTS = 10_000
+MAX_AUTO_SEGMENTS = 1000  # each costs a few S3 calls at the start and at the commit
 
 
 def segments_fed_by(units_per_second: float) -> int:

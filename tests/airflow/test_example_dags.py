@@ -41,7 +41,7 @@ def dag_bag() -> Any:
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:  # Airflow 2 and 3.0
-        from airflow.models.dagbag import DagBag
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
     return DagBag(str(EXAMPLE_DAGS))  # the environment switches Airflow's own examples off
 
 

@@ -63,18 +63,18 @@ def print_json(report: Report) -> None:
 def print_tables(report: Report) -> None:
     """Print tables for a person."""
     console = Console(width=None if Console().is_terminal else WIDTH, highlight=False)
-    console.print(" ".join(f"{name} {version}" for name, version in versions().items()), style="dim")
+    console.print(", ".join(f"{name} {version}" for name, version in versions().items()), style="dim")
     console.print(_rich(report.mode, report.table))
     for note in report.notes:
         console.print(f"- {note}", style="dim")
     rows = [[v.name, v.value, v.limit, "pass" if v.passed else "FAIL"] for v in report.verdicts]
-    console.print(_rich("acceptance", Table(["number", "median", "limit", "verdict"], rows)))
+    console.print(_rich("acceptance", Table(["number", "value", "limit", "verdict"], rows)))
 
 
 def _rich(title: str, table: Table) -> RichTable:
     made = RichTable(title=title)
     for column in table.columns:
-        made.add_column(column)
+        made.add_column(column, no_wrap=True)
     for row in table.rows:
         made.add_row(*row)
     return made

@@ -45,7 +45,7 @@ CASES = [
 IDS = [f"{kind}-{name}" for kind, names in (("mode", TABLES), ("recovery", RECOVERIES)) for name in names]
 
 
-class StillWaiting(Exception):  # noqa: N818  not an error
+class StillWaiting(Exception):
     """The trigger went to sleep."""
 
 

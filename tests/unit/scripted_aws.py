@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import boto3
-from botocore.awsrequest import AWSRequest, AWSResponse
+from botocore.awsrequest import AWSRequest, AWSResponse, HTTPHeaders
 from botocore.config import Config
 
 from tests.services.clients import ACCESS_KEY, REGION, SECRET_KEY
@@ -31,9 +31,8 @@ class Scripted:
     def _answer(self, request: AWSRequest, event_name: str, **_: object) -> AWSResponse:
         self.calls.append(event_name.rpartition(".")[2])
         status, body = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
-        return AWSResponse(
-            request.url, status, {}, _Body(body if isinstance(body, bytes) else json.dumps(body).encode())
-        )
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return AWSResponse(str(request.url), status, HTTPHeaders(), _Body(content))
 
 
 class _Body(io.BytesIO):

@@ -159,7 +159,7 @@ def test_an_instant_is_read_from_what_templates_give(given: datetime | str) -> N
 
 @pytest.mark.parametrize("given", ["yesterday", 1772366400, "{{ ts }}"])
 def test_what_is_no_instant_is_refused_with_its_name(given: object) -> None:
-    with pytest.raises(InvalidSetting, match="wanted_at is .*; expected a datetime or ISO 8601"):
+    with pytest.raises(InvalidSetting, match=r"wanted_at is .*; expected a datetime or ISO 8601"):
         instant("wanted_at", given)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, Item, MemoryStore, MemoryTable
 from airflow_dynamo_pipeline.engine.checkpoint import Checkpoint
+from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.layout import ExportLayout
 from airflow_dynamo_pipeline.engine.manifest import decode_files
@@ -111,9 +112,8 @@ class World:
         self, asked: ExportRequest | None = None, job: Work | None = None, *, report_seconds: float = 10.0
     ) -> ExportResult:
         asked = asked or request(units_per_second=NO_WAITING, segments=1)
-        return export_table(
-            asked, job or work(), self.ports, self.reports.append, report_seconds=report_seconds
-        )
+        reports = Reports(self.reports.append, report_seconds)
+        return export_table(asked, job or work(), self.ports, reports)
 
 
 def checkpoint_of(store: ObjectStore, attempt: str, segments: int = 1) -> Checkpoint:

@@ -1,4 +1,3 @@
-import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from airflow_dynamo_pipeline.sensors.dynamodb import (
     DynamoDBPointInTimeRecoverySensor,
     DynamoDBProvisionedModeSensor,
 )
+from tests.unit.airflow_parts import RecordedLog, deferral_of
 from tests.unit.scripted_aws import Reply, Scripted, backups, refused, table
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -40,6 +40,13 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return found
 
 
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> RecordedLog:
+    recorded = RecordedLog()
+    monkeypatch.setattr(DynamoDBProvisionedModeSensor, "log", recorded)
+    return recorded
+
+
 def provisioned(**settings: Any) -> DynamoDBProvisionedModeSensor:
     return DynamoDBProvisionedModeSensor(task_id="wait", table_name="orders", poke_interval=30, **settings)
 
@@ -48,14 +55,6 @@ def recovery(**settings: Any) -> DynamoDBPointInTimeRecoverySensor:
     return DynamoDBPointInTimeRecoverySensor(
         task_id="wait", table_name="orders", poke_interval=30, **settings
     )
-
-
-def deferral_of(sensor: Any) -> Any:
-    """The TaskDeferred that execute raises; Airflow's versions keep the class in different places."""
-    with pytest.raises(BaseException, match="") as raised:
-        sensor.execute(NO_CONTEXT)
-    assert "TaskDeferred" == type(raised.value).__name__
-    return raised.value
 
 
 @pytest.mark.parametrize("sensor", [DynamoDBProvisionedModeSensor, DynamoDBPointInTimeRecoverySensor])
@@ -78,16 +77,15 @@ def test_it_takes_and_templates_what_the_amazon_sensors_do(sensor: type[Any]) ->
     } == made._hook_parameters
 
 
-def test_poking_logs_what_was_seen_and_what_is_waited_for(
-    script: Scripts, caplog: pytest.LogCaptureFixture
-) -> None:
-    script(table("PAY_PER_REQUEST"), table())
+def test_poking_logs_what_was_seen_and_what_is_waited_for(script: Scripts, log: RecordedLog) -> None:
+    script(table("PAY_PER_REQUEST"), refused("ThrottlingException"), table())
+    sensor = provisioned()
 
-    with caplog.at_level(logging.INFO):
-        assert (False, True) == (provisioned().poke(NO_CONTEXT), provisioned().poke(NO_CONTEXT))
-
-    assert "table orders is on-demand and ACTIVE; waiting for provisioned and ACTIVE" in caplog.text
-    assert "table orders is provisioned and ACTIVE" in caplog.text
+    assert [False, False, True] == [sensor.poke(NO_CONTEXT) for _ in range(3)]
+    first, second, third = log.text.splitlines()
+    assert "table orders is on-demand and ACTIVE; waiting for provisioned and ACTIVE" == first
+    assert "ThrottlingException on table orders: as scripted; looking again in 30.0 s" == second
+    assert "table orders is provisioned and ACTIVE" == third
 
 
 def test_it_pokes_until_the_condition_is_met(script: Scripts, naps: list[float]) -> None:
@@ -213,11 +211,10 @@ def test_an_instant_that_can_never_be_met_fails_at_once(
     assert [] == naps
 
 
-def test_the_triggers_success_ends_the_task(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        provisioned().execute_complete(NO_CONTEXT, {"status": "success", "message": "seen it"})
+def test_the_triggers_success_ends_the_task(log: RecordedLog) -> None:
+    provisioned().execute_complete(NO_CONTEXT, {"status": "success", "message": "seen it"})
 
-    assert "seen it" in caplog.text
+    assert "seen it\n" == log.text
 
 
 def test_the_triggers_error_fails_the_task_for_good() -> None:

@@ -1,5 +1,4 @@
 import asyncio
-import logging
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from airflow_dynamo_pipeline.airflow_versions import TriggerEvent
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
 from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
+from tests.unit.airflow_parts import RecordedLog
 from tests.unit.scripted_aws import Reply, Scripted, refused, table
 
 Scripts = Callable[..., Scripted]
@@ -24,6 +24,13 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Scripts:
         return aws
 
     return use
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> RecordedLog:
+    recorded = RecordedLog()
+    monkeypatch.setattr(DynamoDBConditionTrigger, "log", recorded)
+    return recorded
 
 
 def trigger() -> DynamoDBConditionTrigger:
@@ -54,29 +61,28 @@ def test_it_fires_at_once_when_the_condition_is_met(script: Scripts) -> None:
     assert 1 == len(aws.calls)
 
 
-def test_it_looks_again_after_each_interval(script: Scripts, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_looks_again_after_each_interval(script: Scripts, log: RecordedLog) -> None:
     aws = script(table("PAY_PER_REQUEST"), table(status="UPDATING"), table())
 
-    with caplog.at_level(logging.INFO):
-        (event,), naps = events_of(trigger())
+    (event,), naps = events_of(trigger())
 
     assert "success" == event["status"]
     assert [30.0, 30.0] == naps
     assert 3 == len(aws.calls)
-    assert "on-demand and ACTIVE; waiting for provisioned and ACTIVE" in caplog.text
+    assert "on-demand and ACTIVE; waiting for provisioned and ACTIVE" in log.text
 
 
 @pytest.mark.parametrize(
     "code", ["ThrottlingException", "InternalServerError", "ProvisionedThroughputExceededException"]
 )
-def test_it_waits_out_what_passes(script: Scripts, caplog: pytest.LogCaptureFixture, code: str) -> None:
+def test_it_waits_out_what_passes(script: Scripts, log: RecordedLog, code: str) -> None:
     script(refused(code), table())
 
     (event,), naps = events_of(trigger())
 
     assert "success" == event["status"]
     assert [30.0] == naps
-    assert "looking again in 30.0 s" in caplog.text
+    assert "looking again in 30.0 s" in log.text
 
 
 @pytest.mark.parametrize(

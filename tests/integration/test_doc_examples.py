@@ -1,0 +1,50 @@
+"""Every command in the documentation works as it stands there."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.demo.table import prepare
+from tests.services import running_services
+from tests.services.clients import ACCESS_KEY, REGION, SECRET_KEY
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("*.sh"))
+ITEMS = 200
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """A shell whose ``orders`` and ``backups`` are on this machine, with an export to verify."""
+    with running_services() as services:
+        prepare(services, ITEMS)
+        found = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_ENDPOINT_URL_DYNAMODB": services.gateway_url,
+            "AWS_ENDPOINT_URL_S3": services.moto_url,
+        }
+        made = shell("dynamo-pipeline export --table-name orders --s3-uri s3://backups/first --json", found)
+        yield {**found, "MANIFEST_URI": json.loads(made)["manifest_uri"]}
+
+
+def shell(command: str, env: dict[str, str]) -> str:
+    done = subprocess.run(["bash", "-ec", command], env=env, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_a_command_from_the_documentation_runs(example: Path, environment: dict[str, str]) -> None:
+    assert shell(example.read_text(), environment)
+
+
+def test_the_documentation_has_commands_to_run() -> None:
+    assert EXAMPLES
