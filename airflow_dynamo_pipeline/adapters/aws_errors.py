@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
@@ -38,8 +39,6 @@ BAD_CREDENTIALS = frozenset(
         "InvalidClientTokenId",
         "SignatureDoesNotMatch",
         "InvalidSignatureException",
-        "ExpiredToken",
-        "ExpiredTokenException",
         "MissingAuthenticationToken",
         "MissingAuthenticationTokenException",
     }
@@ -64,8 +63,23 @@ TROUBLE = frozenset(
         "OperationAborted",
         "ConditionalRequestConflict",
         "TooManyRequestsException",
+        "TooManyRequests",
+        "RequestThrottled",
+        "ThrottledException",
+        "BandwidthLimitExceeded",
+        "ExpiredToken",  # the next try takes refreshed credentials
+        "ExpiredTokenException",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "KMS.ThrottlingException",
+        "KMS.InternalException",
+        "KMS.DependencyTimeoutException",
+        "KMS.KMSInternalException",
         "LimitExceededException",
     }
+)
+CORRUPT = frozenset(
+    {"BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
 MISSING = {
     "ResourceNotFoundException": "table",
@@ -81,10 +95,12 @@ NETWORK = (
     boto.ResponseStreamingError,
     boto.IncompleteReadError,
 )
-NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError)
+NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError)
+NO_REFRESH = (boto.CredentialRetrievalError, boto.MetadataRetrievalError, boto.TokenRetrievalError)
 KMS_ACTION = re.compile(r"\bkms:\w+")
 ARN = re.compile(r"arn:[\w-]+:[\w-]+:[^\s\"']*")
 SERVER_ERROR = 500
+TOO_MANY_REQUESTS = 429
 REASONS = ("ThrottlingReasons", "throttlingReasons")
 
 
@@ -95,11 +111,11 @@ def translated(action: str, resource: str) -> Iterator[None]:
         yield
     except boto.ClientError as error:
         raise _from_reply(error, action, resource) from error
-    except boto.ChecksumError as error:
+    except (boto.ChecksumError, boto.FlexibleChecksumError) as error:
         raise CorruptReply(f"{action} on {resource}: {error}") from error
     except NO_CREDENTIALS as error:
         raise AccessDenied(action, resource, f"no usable credentials: {error}") from error
-    except NETWORK as error:
+    except (*NETWORK, *NO_REFRESH, ResponseParserError) as error:
         raise ServiceTrouble(f"{action} on {resource}: {error}") from error
     except boto.ParamValidationError as error:
         raise UnexpectedReply(f"{action} on {resource}: {error}") from error
@@ -116,7 +132,9 @@ def _from_reply(error: boto.ClientError, action: str, resource: str) -> Pipeline
         return Throttled(f"{code} on {resource}: {text}{_named(reasons_of(reply))}", reasons_of(reply))
     if code in MISSING:
         return NotFound(MISSING[code], resource, "check the name and the region")
-    if code in TROUBLE or status >= SERVER_ERROR:
+    if code in CORRUPT:
+        return CorruptReply(f"{action} on {resource}: {code}: {text}")
+    if code in TROUBLE or status == TOO_MANY_REQUESTS or status >= SERVER_ERROR:
         return ServiceTrouble(f"{action} on {resource}: {code or status}: {text}")
     return _no_access(code, text, action, resource) or UnexpectedReply(
         with_hint(f"{action} on {resource}: {code}: {text}", _hint(code))

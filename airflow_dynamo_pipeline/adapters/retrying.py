@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +11,7 @@ from typing import TypeVar
 from airflow_dynamo_pipeline.engine.backoff import retrying
 from airflow_dynamo_pipeline.engine.ports import (
     Absent,
+    CapacitySource,
     Clock,
     ObjectStore,
     ObjectWriter,
@@ -21,7 +21,7 @@ from airflow_dynamo_pipeline.engine.ports import (
     TableReader,
     VersionConflict,
 )
-from airflow_dynamo_pipeline.errors import PipelineError, Temporary
+from airflow_dynamo_pipeline.errors import PipelineError, Temporary, UnexpectedReply
 
 Result = TypeVar("Result")
 
@@ -60,6 +60,24 @@ class RetryingTable:
         return self._inner.scan(call)
 
 
+class RetryingCapacity:
+    """CloudWatch and Service Quotas, tried again."""
+
+    def __init__(
+        self, inner: CapacitySource, clock: Clock, stop: threading.Event, warn: Callable[[str], None]
+    ) -> None:
+        self._inner = inner
+        self._retries = Retries(clock, stop, warn)
+
+    def table_read_quota(self) -> float:
+        """The account's ceiling for one table."""
+        return self._retries(self._inner.table_read_quota)
+
+    def consumed_read_units_per_second(self, table_name: str, index_name: str | None) -> float:
+        """What all readers consumed of late."""
+        return self._retries(lambda: self._inner.consumed_read_units_per_second(table_name, index_name))
+
+
 class RetryingStore:
     """A store whose calls are tried again without ever doing a thing twice."""
 
@@ -83,16 +101,19 @@ class RetryingStore:
 
     def read(self, key: str) -> Iterator[bytes]:
         """Stream an object; after a cut it is opened again and what was handed out is passed over."""
+        chunks: Iterator[bytes] | None = None
         handed_out = 0
-        chunks = iter(self._inner.read(key))
-        while True:
+
+        def next_chunk() -> bytes:
+            nonlocal chunks
             try:
-                chunk = next(chunks, b"")
+                chunks = chunks or _opened_after(self._inner, key, handed_out)
+                return next(chunks, b"")
             except Temporary:
-                chunks = self._retries(functools.partial(_opened_after, self._inner, key, handed_out))
-                continue
-            if not chunk:
-                return
+                chunks = None
+                raise
+
+        while chunk := self._retries(next_chunk):
             handed_out += len(chunk)
             yield chunk
 
@@ -140,10 +161,12 @@ class RetryingStore:
 
 
 def _opened_after(store: ObjectStore, key: str, skip: int) -> Iterator[bytes]:
-    """Open an object again and read up to where the last reader came."""
+    """Open an object and read up to where the last reader came."""
     chunks = iter(store.read(key))
     while skip > 0:
-        chunk = next(chunks)
+        chunk = next(chunks, b"")
+        if not chunk:
+            raise UnexpectedReply(f"{key} became shorter while it was read")
         if len(chunk) > skip:
             return itertools.chain([chunk[skip:]], chunks)
         skip -= len(chunk)

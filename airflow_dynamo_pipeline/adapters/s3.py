@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.adapters.aws_errors import DENIED, translated
 from airflow_dynamo_pipeline.engine.ports import Absent, StoredObject, VersionConflict
-from airflow_dynamo_pipeline.errors import NotFound, ServiceTrouble
+from airflow_dynamo_pipeline.errors import AccessDenied, NotFound, PipelineError, ServiceTrouble
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PIECE_BYTES = 8 * 1024 * 1024  # of an upload; S3 takes 10,000 of them, at least 5 MiB each
+PIECE_BYTES = 5 * 1024 * 1024  # of an upload: the least that S3 takes; it takes 10,000 of them
 READ_BYTES = 1024 * 1024
 DELETE_AT_ONCE = 1000
 CONFLICTS = ("PreconditionFailed", "412", "NoSuchKey", "404")
 GONE = ("NoSuchKey", "404", "NotFound")
+NO_UPLOAD = "NoSuchUpload"
+REGION_HEADER = "x-amz-bucket-region"
 
 
 class S3Store:
@@ -42,16 +44,22 @@ class S3Store:
                 if _code(error) in GONE or _code(error) == "NoSuchBucket":
                     hint = "create it, or mend the bucket's name in s3_uri"
                     raise NotFound("bucket", self._bucket, hint) from error
+                if (region := _headers(error.response).get(REGION_HEADER)) and _code(error) in DENIED:
+                    return region  # a policy limited to a prefix denies HeadBucket; the probe decides
                 raise
-        headers = reply["ResponseMetadata"]["HTTPHeaders"]
-        return reply.get("BucketRegion") or headers.get("x-amz-bucket-region")
+        return _headers(reply).get(REGION_HEADER)
 
     def probe(self, key: str) -> None:
-        """Begin an upload and abort it: needs the permissions a real one needs, and leaves nothing."""
+        """Begin an upload and abort it, list and delete: what an export needs, and nothing is left."""
+        with translated("s3:ListBucket", self._arn()):
+            self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
         with translated("s3:PutObject", self._arn(key)):
             reply = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **self._encryption)
         with translated("s3:AbortMultipartUpload", self._arn(key)):
             self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=reply["UploadId"])
+        with translated("s3:ListBucketMultipartUploads", self._arn()):
+            self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key, MaxUploads=1)
+        self.delete([key])
 
     def get(self, key: str) -> StoredObject | None:
         """Read a small object; None when there is none."""
@@ -117,20 +125,21 @@ class S3Store:
                     Bucket=self._bucket, Delete={"Objects": [{"Key": key} for key in some], "Quiet": True}
                 )
             if errors := reply.get("Errors"):
-                raise ServiceTrouble(f"s3:DeleteObject on {self._arn(some[0])}: {errors[0]}")
+                raise _not_deleted(errors[0], self._arn(errors[0].get("Key")))
 
     def abort_uploads(self, prefix: str) -> int:
         """Abort every unfinished upload under a prefix."""
-        count = 0
         with translated("s3:ListBucketMultipartUploads", self._arn()):
             pages = self._client.get_paginator("list_multipart_uploads")
-            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
-                for upload in page.get("Uploads", ()):
-                    self._client.abort_multipart_upload(
-                        Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                    )
-                    count += 1
-        return count
+            found = [
+                (upload["Key"], upload["UploadId"])
+                for page in pages.paginate(Bucket=self._bucket, Prefix=prefix)
+                for upload in page.get("Uploads", ())
+            ]
+        for key, upload_id in found:
+            with translated("s3:AbortMultipartUpload", self._arn(key)):
+                _abort(self._client, {"Bucket": self._bucket, "Key": key}, upload_id)
+        return len(found)
 
     def _arn(self, key: str | None = None) -> str:
         partition = self._client.meta.partition
@@ -149,33 +158,35 @@ class S3Writer:
         self._where: dict[str, Any] = {"Bucket": bucket, "Key": key}
         self._encryption = encryption
         self._arn = f"arn:{client.meta.partition}:s3:::{bucket}/{key}"
-        self._buffer = bytearray()
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
         self._upload_id: str | None = None
         self._pieces: list[Any] = []
         self._completing = False
 
     def write(self, data: bytes) -> None:
-        """Append; sends a piece each time 8 MiB have come together."""
-        self._buffer += data
-        while len(self._buffer) >= PIECE_BYTES:
-            self._send(PIECE_BYTES)
+        """Append; sends a piece each time 5 MiB have come together."""
+        if data:
+            self._waiting.append(data)
+            self._waiting_bytes += len(data)
+        if self._waiting_bytes >= PIECE_BYTES:
+            self._send()
 
     def close(self) -> str:
         """Make the object visible and return its ETag."""
         if self._upload_id is None:
             with translated("s3:PutObject", self._arn):
-                return self._client.put_object(**self._where, Body=bytes(self._buffer), **self._encryption)[
-                    "ETag"
-                ]
-        if self._buffer:
-            self._send(len(self._buffer))
+                body = b"".join(self._waiting)
+                return self._client.put_object(**self._where, Body=body, **self._encryption)["ETag"]
+        if self._waiting:
+            self._send()
         with translated("s3:PutObject", self._arn):
             try:
                 return self._client.complete_multipart_upload(
                     **self._where, UploadId=self._upload_id, MultipartUpload={"Parts": self._pieces}
                 )["ETag"]
             except ClientError as error:
-                if self._completing and _code(error) == "NoSuchUpload":  # the first try had succeeded
+                if self._completing and _code(error) == NO_UPLOAD:  # the first try had succeeded
                     return self._client.head_object(**self._where)["ETag"]
                 raise
             finally:
@@ -183,30 +194,49 @@ class S3Writer:
 
     def abort(self) -> None:
         """Drop the upload; nothing becomes visible."""
-        self._buffer.clear()
-        upload_id, self._upload_id = self._upload_id, None
-        if upload_id is not None:
+        self._waiting.clear()
+        if self._upload_id is not None:
             with translated("s3:AbortMultipartUpload", self._arn):
-                try:
-                    self._client.abort_multipart_upload(**self._where, UploadId=upload_id)
-                except ClientError as error:
-                    if _code(error) != "NoSuchUpload":
-                        raise
+                _abort(self._client, self._where, self._upload_id)
+            self._upload_id = None
 
-    def _send(self, size: int) -> None:
-        number = len(self._pieces) + 1
+    def _send(self) -> None:
         with translated("s3:PutObject", self._arn):
             if self._upload_id is None:
                 begun = self._client.create_multipart_upload(**self._where, **self._encryption)
                 self._upload_id = begun["UploadId"]
-            with memoryview(self._buffer) as view:
-                piece = bytes(view[:size])
+            number = len(self._pieces) + 1
+            piece = b"".join(self._waiting)
+            self._waiting[:] = [piece]  # one copy in memory, kept in case the call fails
             reply = self._client.upload_part(
                 **self._where, UploadId=self._upload_id, PartNumber=number, Body=piece
             )
         self._pieces.append({"PartNumber": number, "ETag": reply["ETag"]})
-        del self._buffer[:size]
+        self._waiting.clear()
+        self._waiting_bytes = 0
+
+
+def _abort(client: S3Client, where: dict[str, Any], upload_id: str) -> None:
+    """Abort an upload; that somebody else ended it is as good."""
+    try:
+        client.abort_multipart_upload(**where, UploadId=upload_id)
+    except ClientError as error:
+        if _code(error) != NO_UPLOAD:
+            raise
+
+
+def _not_deleted(entry: Mapping[str, Any], arn: str) -> PipelineError:
+    """DeleteObjects answers 200 and says what went wrong key by key."""
+    code, text = str(entry.get("Code", "")), str(entry.get("Message", ""))
+    if code in DENIED:
+        return AccessDenied("s3:DeleteObject", arn, text)
+    return ServiceTrouble(f"s3:DeleteObject on {arn}: {code}: {text}")
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _headers(reply: Any) -> Mapping[str, str]:
+    headers: Mapping[str, str] = reply["ResponseMetadata"].get("HTTPHeaders", {})
+    return headers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.config import Config
 from airflow_dynamo_pipeline.adapters.capacity import AwsCapacity
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable
-from airflow_dynamo_pipeline.adapters.retrying import RetryingStore, RetryingTable
+from airflow_dynamo_pipeline.adapters.retrying import RetryingCapacity, RetryingStore, RetryingTable
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
 from airflow_dynamo_pipeline.engine.plan import Ports
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
@@ -37,10 +38,13 @@ def export_ports(
     clock = SystemClock()
     table = DynamoDBTable(client("dynamodb"), request, warn)
     store = S3Store(client("s3"), request.location.bucket, kms_key_id=request.s3_sse_kms_key_id)
+    capacity = AwsCapacity(
+        functools.cache(lambda: client("cloudwatch")), functools.cache(lambda: client("service-quotas")), warn
+    )
     return Ports(
         table=RetryingTable(table, clock, stop, warn),
         store=RetryingStore(store, clock, stop, warn),
-        capacity=AwsCapacity(lambda: client("cloudwatch"), lambda: client("service-quotas"), warn),
+        capacity=RetryingCapacity(capacity, clock, stop, warn),
         clock=clock,
         stop=stop,
         say=say,

@@ -17,7 +17,7 @@ from airflow_dynamo_pipeline.engine.sizing import PAGE_SECONDS
 LOWEST_RATE = 1.0
 PARTITION_BYTES = 10 * 1024**3  # a partition's size limit
 PARTITION_UNITS = 3000.0  # and its read ceiling per second
-UNITS_PER_SECOND_PER_SEGMENT = 1000.0  # one segment's pages one after another reach this at about 130 ms each
+UNITS_PER_SECOND_PER_SEGMENT = 600.0  # one segment's pages one after another reach it at about 210 ms each
 LEAST_PAGE_UNITS = 2.0  # pages below it waste the rounding up to 4 KB
 
 
@@ -48,7 +48,11 @@ def read_rate(
     if not table.on_demand:
         return _provisioned(request.effective_ratio, throughput)
     capacity, bound = on_demand_capacity(throughput, source.table_read_quota())
-    consumed = source.consumed_read_units_per_second(request.table_name, request.index_name)
+    index = table.indexes.get(request.index_name) if request.index_name else None
+    metric_index = (
+        index.name if index is not None and index.is_global else None
+    )  # local ones count as the table
+    consumed = source.consumed_read_units_per_second(request.table_name, metric_index)
     return _on_demand(request.effective_ratio, capacity, bound, max(0.0, consumed - own_units_per_second))
 
 
@@ -90,7 +94,7 @@ def segments_for(table: TableDescription, request: ExportRequest, rate: ReadRate
     """How many segments ``segments="auto"`` makes.
 
     One for each partition-sized share of the table (10 GB, or 3,000 units of capacity), or as many
-    as are needed to reach the rate (1,000 units per second each) if that is more, but never more
+    as are needed to reach the rate (600 units per second each) if that is more, but never more
     than the rate can feed with pages of two units.
     """
     index = table.indexes.get(request.index_name) if request.index_name else None

@@ -7,6 +7,8 @@ nothing is lost or doubled.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import msgspec
 
 from airflow_dynamo_pipeline.engine import records
@@ -25,10 +27,14 @@ class Checkpoint:
         self.attempt = attempt
         self.segments = segments
 
-    def create_missing(self) -> None:
-        """Give every segment a first checkpoint, so that claiming one never has to create it."""
+    def create_missing(self, each: Callable[[], None]) -> None:
+        """Give every segment a first checkpoint, so that claiming one never has to create it.
+
+        ``each`` is called between two of them.
+        """
         present = set(self._store.keys(self._layout.checkpoint_prefix))
         for segment in range(self.segments):
+            each()
             key = self._layout.segment_key(segment)
             if key in present:
                 continue
@@ -45,9 +51,24 @@ class Checkpoint:
             raise StaleAttempt(f"{key} is gone: another attempt has finished or removed this export")
         return records.decode(found.body, SegmentState, key), found.version
 
-    def read_all(self) -> list[SegmentState]:
-        """The states of all segments, fresh from the store."""
-        return [self.read(segment)[0] for segment in range(self.segments)]
+    def read_all(self, each: Callable[[], None]) -> Iterator[SegmentState]:
+        """The states of all segments, fresh from the store; ``each`` is called between two of them."""
+        for segment in range(self.segments):
+            each()
+            yield self.read(segment)[0]
+
+    def may_name(self, segment: int, part_key: str) -> bool:
+        """Whether a part belongs to the export although our own write of the checkpoint conflicted.
+
+        Our write may have taken effect, its reply lost, before another attempt went on from it. A part
+        that the newest state does not name is named by no later one.
+        """
+        found = self._store.get(self._layout.segment_key(segment))
+        if found is not None:
+            state = records.decode(found.body, SegmentState, self._layout.segment_key(segment))
+            return any(part.key == part_key for part in state.parts)
+        files = self._store.get(self._layout.files_key)
+        return files is None or part_key.encode() in files.body
 
     def claim(self, segment: int) -> SegmentCheckpoint:
         """Make a segment ours: from now on another attempt's write to it fails; raises VersionConflict."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from airflow_dynamo_pipeline import __version__
@@ -12,99 +13,102 @@ from airflow_dynamo_pipeline.engine.manifest import (
     OurPart,
     Summary,
     checksum,
-    decode_summary,
     encode_files,
     in_order,
+    read_summary,
 )
-from airflow_dynamo_pipeline.engine.plan import Plan
-from airflow_dynamo_pipeline.engine.ports import ABSENT, Clock, ObjectStore, VersionConflict
+from airflow_dynamo_pipeline.engine.plan import Plan, Ports
+from airflow_dynamo_pipeline.engine.ports import ABSENT, VersionConflict
 from airflow_dynamo_pipeline.engine.records import Part, SegmentState
-from airflow_dynamo_pipeline.errors import StaleAttempt
+from airflow_dynamo_pipeline.errors import PipelineError, StaleAttempt
 from airflow_dynamo_pipeline.formats import FORMATS
 from airflow_dynamo_pipeline.formats.data_pipeline import manifest_v3
 
-KMS = "aws:kms"
+KMS = "KMS"  # as the export API spells it, not as S3's headers do
 
 
 class Commit:
-    """The last step of an export."""
+    """The last step of an export. Any number of attempts may take it, at once or one after the other."""
 
     def __init__(
-        self,
-        plan: Plan,
-        store: ObjectStore,
-        checkpoint: Checkpoint,
-        lease: Lease,
-        clock: Clock,
-        *,
-        held: float,
+        self, plan: Plan, ports: Ports, checkpoint: Checkpoint, lease: Lease, *, held: float
     ) -> None:
         """``held`` is the rate this attempt held, in units per second; 0 if it had nothing left to scan."""
         self._held = held
         self._plan = plan
-        self._store = store
+        self._layout = plan.target.layout
+        self._ports = ports
+        self._store = ports.store
         self._checkpoint = checkpoint
         self._lease = lease
-        self._clock = clock
 
     def run(self) -> Summary:
         """Write the manifest and return it; when another attempt was faster, return that one's.
 
         Raises StaleAttempt when the lease was lost.
         """
-        states = self._checkpoint.read_all()
+        states = list(self._checkpoint.read_all(self._lease.beat))
         unfinished = [state.segment for state in states if not state.done]
         if unfinished:
             raise StaleAttempt(
                 f"segments {unfinished} were set back by another attempt; nothing was committed"
             )
         self._lease.check()
+        theirs = read_summary(self._store, self._layout)
+        if theirs is not None:
+            return theirs
         parts = list(in_order(part for state in states for part in state.parts))
         self._remove_unnamed(parts)
-        summary = self._write(parts, self._summary(states, parts))
-        if not self._plan.request.keep_checkpoint:
-            remove_checkpoint(self._store, self._plan.target.layout.checkpoint_prefix)
+        self._write(parts, self._agreed(self._summary(states, parts).to_json()))
+        summary = read_summary(self._store, self._layout)
+        if summary is None:
+            raise StaleAttempt(f"{self._layout.summary_key} was removed while it was being committed")
         return summary
 
     def _remove_unnamed(self, parts: Sequence[Part]) -> None:
         """Remove what killed or superseded attempts left, so that data/ holds what the manifest lists."""
-        layout = self._plan.target.layout
-        self._store.abort_uploads(layout.data_prefix)
+        self._store.abort_uploads(self._layout.data_prefix)
         named = {part.key for part in parts}
-        self._store.delete([key for key in self._store.keys(layout.data_prefix) if key not in named])
+        self._store.delete([key for key in self._store.keys(self._layout.data_prefix) if key not in named])
 
-    def _write(self, parts: Sequence[Part], summary: Summary) -> Summary:
-        layout, put = self._plan.target.layout, self._store.put
-        files, body = encode_files(parts), summary.to_json()
+    def _agreed(self, body: bytes) -> bytes:
+        """The summary all attempts write: that of the first to come here.
+
+        Segments that are done never change, so attempts agree on the parts; this makes them agree on
+        the rest, and a summary and its checksum always match whoever wrote which.
+        """
+        key = self._layout.commit_key
+        try:
+            self._store.put(key, body, expect=ABSENT)
+        except VersionConflict:
+            found = self._store.get(key)
+            if found is None:
+                raise StaleAttempt(f"{key} is gone: another attempt has committed this export") from None
+            return found.body
+        return body
+
+    def _write(self, parts: Sequence[Part], body: bytes) -> None:
+        layout, put = self._layout, self._store.put
+        files = encode_files(parts)
         put(layout.files_key, files)
         put(layout.files_checksum_key, checksum(files))
         if self._plan.request.file_format == "data_pipeline":
             urls = [f"s3://{layout.location.bucket}/{part.key}" for part in parts]
             put(layout.data_pipeline_manifest_key, manifest_v3(urls))
         put(layout.summary_checksum_key, checksum(body))
-        try:
+        with contextlib.suppress(VersionConflict):  # another attempt wrote the same bytes a moment ago
             put(layout.summary_key, body, expect=ABSENT)
-        except VersionConflict:
-            return self._theirs()
-        return summary
-
-    def _theirs(self) -> Summary:
-        """Another attempt committed the same parts a moment ago: its summary is the export's."""
-        layout = self._plan.target.layout
-        stored = self._store.get(layout.summary_key)
-        if stored is None:
-            raise StaleAttempt(f"{layout.summary_key} was removed while it was being committed")
-        self._store.put(layout.summary_checksum_key, checksum(stored.body))
-        return decode_summary(stored.body, layout.summary_key)
 
     def _summary(self, states: Sequence[SegmentState], parts: Sequence[Part]) -> Summary:
         plan, request = self._plan, self._plan.request
         ours = self._ours(states, parts)
-        started = plan.target.plan.started_at if plan.target.plan else ours.first_page_at or self._clock.now()
+        started = (
+            plan.target.plan.started_at if plan.target.plan else ours.first_page_at or self._ports.clock.now()
+        )
         return Summary(
             version=NATIVE_VERSION,
             start_time=started,
-            end_time=self._clock.now(),
+            end_time=self._ports.clock.now(),
             table_arn=plan.table.arn,
             table_id=plan.table.table_id,
             export_time=ours.first_page_at or started,
@@ -143,6 +147,15 @@ class Commit:
         )
 
 
-def remove_checkpoint(store: ObjectStore, prefix: str) -> None:
-    """Remove plan, lease and checkpoints; the manifest has taken their place."""
-    store.delete(list(store.keys(prefix)))
+def remove_checkpoint(plan: Plan, ports: Ports) -> None:
+    """Remove plan, lease and checkpoints, the manifest has taken their place; unless they are to be kept.
+
+    The export is complete by now: whatever goes wrong here costs a warning, not the run.
+    """
+    if plan.request.keep_checkpoint:
+        return
+    prefix = plan.target.layout.checkpoint_prefix
+    try:
+        ports.store.delete(list(ports.store.keys(prefix)))
+    except PipelineError as error:
+        ports.warn(f"the export is complete, but {prefix} could not be removed: {error}")

@@ -14,7 +14,7 @@ from airflow_dynamo_pipeline.engine.manifest import read_summary
 from airflow_dynamo_pipeline.engine.ports import ObjectStore
 from airflow_dynamo_pipeline.engine.records import LeaseRecord, StoredPlan
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
-from airflow_dynamo_pipeline.errors import PreflightFailed, Problem
+from airflow_dynamo_pipeline.errors import PreflightFailed, Problem, UnknownVersion
 
 
 class Start(Enum):
@@ -37,6 +37,7 @@ class Target:
 @dataclass(frozen=True, slots=True)
 class _Found:
     layout: ExportLayout
+    is_free: bool = False
     complete_generation: str | None = None
     plan: StoredPlan | None = None
     seen_at: datetime | None = None
@@ -44,6 +45,10 @@ class _Found:
     @property
     def is_complete(self) -> bool:
         return self.complete_generation is not None
+
+    def is_own(self, work: Work) -> bool:
+        """Whether an earlier attempt of the same run and generation left it: a retry goes on with that."""
+        return self.plan is not None and work.run is not None and self.plan.generation == work.generation
 
 
 def choose_target(
@@ -62,28 +67,36 @@ def choose_target(
     location = request.location
     existing = () if work.run is not None else store.folders(location.key(ROOT) + "/")
     for export_id in candidates(work, request.fingerprint(), existing):
-        found = _inspect(store, ExportLayout(location, export_id))
-        if not found.is_complete and found.plan is None:
+        found = _inspect(store, ExportLayout(location, export_id), tolerant=request.on_existing == "new")
+        if found.is_free:
             return Target(found.layout, Start.NEW)
         if found.complete_generation == work.generation:
             return Target(found.layout, Start.ADOPT)
-        if request.on_existing == "fail":
-            raise PreflightFailed([_already_there(found)])
+        if request.on_existing != "resume" and not found.is_own(work):
+            if request.on_existing == "fail":
+                raise PreflightFailed([_already_there(found)])
+            continue
         if found.plan is not None and _resumable(request, found, table_identity, now, say):
             return Target(found.layout, Start.RESUME, found.plan)
     raise AssertionError  # candidates never end
 
 
-def _inspect(store: ObjectStore, layout: ExportLayout) -> _Found:
-    summary = read_summary(store, layout)
-    if summary is not None:
-        return _Found(layout, complete_generation=summary.ours.generation)
-    stored = store.get(layout.plan_key)
-    if stored is None:
+def _inspect(store: ObjectStore, layout: ExportLayout, *, tolerant: bool) -> _Found:
+    """What an id holds; raises UnknownVersion unless ``tolerant``, to which it is just something there."""
+    try:
+        summary = read_summary(store, layout)
+        if summary is not None:
+            return _Found(layout, complete_generation=summary.ours.generation)
+        stored = store.get(layout.plan_key)
+        if stored is None:
+            return _Found(layout, is_free=True)
+        plan = records.decode(stored.body, StoredPlan, layout.plan_key)
+        lease = store.get(layout.lease_key)
+        seen = records.decode(lease.body, LeaseRecord, layout.lease_key).beat_at if lease else plan.started_at
+    except UnknownVersion:
+        if not tolerant:
+            raise
         return _Found(layout)
-    plan = records.decode(stored.body, StoredPlan, layout.plan_key)
-    lease = store.get(layout.lease_key)
-    seen = records.decode(lease.body, LeaseRecord, layout.lease_key).beat_at if lease else plan.started_at
     return _Found(layout, plan=plan, seen_at=seen)
 
 
@@ -95,7 +108,7 @@ def _resumable(
     say: Callable[[str], None],
 ) -> bool:
     export_id = found.layout.export_id
-    if request.on_existing == "new" or found.plan is None or found.seen_at is None:
+    if found.plan is None or found.seen_at is None:
         return False
     if now - found.seen_at > timedelta(seconds=request.resume_within_seconds):
         say(

@@ -83,7 +83,7 @@ class Housekeeping:
             segments=totals.segments,
             segments_done=totals.segments_done,
             share_done=share,
-            consumed_units=throttle.consumed,
+            consumed_units=totals.units + throttle.consumed,
             units_per_second_asked=throttle.target,
             units_per_second_held=held,
             elapsed_seconds=now - self._began_at,

@@ -88,6 +88,11 @@ class ExportLayout:
         """Who works on this export now."""
         return self.checkpoint_prefix + "lease.json"
 
+    @property
+    def commit_key(self) -> str:
+        """The summary that the first attempt to reach the commit means to write."""
+        return self.checkpoint_prefix + "commit.json"
+
     def segment_key(self, segment: int) -> str:
         """The checkpoint of one segment."""
         return f"{self.checkpoint_prefix}{segment:04}.json"

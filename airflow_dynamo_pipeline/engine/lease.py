@@ -7,6 +7,7 @@ taken over. A holder that slept meanwhile finds another version at its next beat
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -27,6 +28,7 @@ class Lease:
         self._key = key
         self._attempt = attempt
         self._clock = clock
+        self._lock = threading.Lock()  # several threads beat: one write at a time, on the version of the last
         self._version: str | None = None
         self._beats = 0
         self._beat_at = float("-inf")
@@ -48,25 +50,38 @@ class Lease:
         self._take(found.version)
 
     def beat(self) -> None:
-        """Show life, at most every few seconds; raises StaleAttempt when the lease was taken over."""
-        if self._clock.monotonic() - self._beat_at >= BEAT_SECONDS:
-            self.check()
+        """Show life if it is due; raises StaleAttempt when the lease was taken over.
+
+        Every thread calls it before it reads or writes, so that an attempt which was silent for long
+        does nothing more before it knows that the lease is still its own.
+        """
+        if not self._is_due():
+            return
+        with self._lock:
+            if self._is_due():
+                self._renew()
 
     def check(self) -> None:
         """Show life now; raises StaleAttempt when the lease was taken over."""
+        with self._lock:
+            self._renew()
+
+    def release(self) -> None:
+        """Let the next attempt begin without watching. Never raises for a lease that is no longer ours."""
+        with self._lock, contextlib.suppress(VersionConflict):
+            if self._version is not None:
+                self._put(self._version, released=True)
+
+    def _is_due(self) -> bool:
+        return self._clock.monotonic() - self._beat_at >= BEAT_SECONDS
+
+    def _renew(self) -> None:
         try:
             self._put(self._version or ABSENT, released=False)
         except VersionConflict:
             raise StaleAttempt(
                 f"another attempt has taken over this export ({self._key}); attempt {self._attempt} stops"
             ) from None
-
-    def release(self) -> None:
-        """Let the next attempt begin without watching. Never raises for a lease that is no longer ours."""
-        try:
-            self._put(self._version or ABSENT, released=True)
-        except VersionConflict:
-            return
 
     def _take(self, expect: str | Absent) -> None:
         try:

@@ -17,7 +17,7 @@ from airflow_dynamo_pipeline.formats.protocol import Format
 class PartWriter:
     """Items -> lines -> compressed bytes -> a streamed object, counted and hashed on the way.
 
-    Holds one compressor's window and what the store buffers (8 MiB), whatever the part's size.
+    Holds one compressor's window and what the store buffers (5 MiB), whatever the part's size.
     """
 
     def __init__(self, store: ObjectStore, key: str, file_format: Format, compression: Compression) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from airflow_dynamo_pipeline.engine.ports import JsonObject
@@ -57,16 +56,17 @@ class Totals:
         self.parts = 0
         self.pages = 0
         self.scanned = 0
+        self.units = 0.0  # of earlier attempts; the throttle counts this one's
 
-    def start_from(self, states: Iterable[SegmentState]) -> None:
-        """Count what earlier attempts have finished."""
-        for state in states:
-            self.segments_done += state.done
-            self.scanned += state.scanned_count
-            self.parts += len(state.parts)
-            self.items += sum(part.item_count for part in state.parts)
-            self.bytes += sum(part.bytes for part in state.parts)
-            self.stored_bytes += sum(part.stored_bytes for part in state.parts)
+    def add(self, state: SegmentState) -> None:
+        """Count what earlier attempts have finished of a segment."""
+        self.segments_done += state.done
+        self.scanned += state.scanned_count
+        self.units += state.units
+        self.parts += len(state.parts)
+        self.items += sum(part.item_count for part in state.parts)
+        self.bytes += sum(part.bytes for part in state.parts)
+        self.stored_bytes += sum(part.stored_bytes for part in state.parts)
 
     def page(self, *, items: int, scanned: int, written: int) -> None:
         """A page was written to its part."""

@@ -13,12 +13,13 @@ from airflow_dynamo_pipeline.engine import settings
 from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, Problem
 from airflow_dynamo_pipeline.formats import FORMATS
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
+from airflow_dynamo_pipeline.items.values import is_typed
 
 MAX_SEGMENTS = 1_000_000  # DynamoDB's own limit for TotalSegments
 MAX_RATIO = 1.5  # AWS Data Pipeline's documented upper end
 DEFAULT_RATIO = 0.25  # likewise its default
 MIN_PART_BYTES = 1024 * 1024
-MAX_PART_BYTES = 64 * 1024**3  # 10,000 uploaded pieces of 8 MiB hold 80 GB of compressed bytes
+MAX_PART_BYTES = 48 * 1024**3  # what 10,000 uploaded pieces of 5 MiB hold, even uncompressed
 ON_EXISTING = ("resume", "fail", "new")
 
 
@@ -207,7 +208,7 @@ def _check_sizes(request: ExportRequest) -> Iterator[Problem]:
     if not MIN_PART_BYTES <= request.part_bytes <= MAX_PART_BYTES:
         yield Problem(
             "part_bytes",
-            f"{request.part_bytes:,} is not {MIN_PART_BYTES:,} (1 MiB) to {MAX_PART_BYTES:,} (64 GiB)",
+            f"{request.part_bytes:,} is not {MIN_PART_BYTES:,} (1 MiB) to {MAX_PART_BYTES:,} (48 GiB)",
         )
     if request.resume_within_seconds < 0:
         yield Problem("resume_within_seconds", f"{request.resume_within_seconds:g} is negative")
@@ -234,6 +235,13 @@ def _check_words(request: ExportRequest) -> Iterator[Problem]:
             yield Problem(name, f"{word!r} is not one of {', '.join(words)}")
 
 
+def _check_values(request: ExportRequest) -> Iterator[Problem]:
+    name = "expression_attribute_values"
+    for key, value in request.expression_attribute_values.items():
+        if not is_typed(value):
+            yield Problem(name, f"{key} is {value!r}, not a typed value", 'as in {":v": {"S": "x"}}')
+
+
 def _check_expressions(request: ExportRequest) -> Iterator[Problem]:
     used = f"{request.filter_expression or ''} {request.projection_expression or ''}"
     for name in ("expression_attribute_names", "expression_attribute_values"):
@@ -254,6 +262,7 @@ CHECKS: tuple[Callable[[ExportRequest], Iterator[Problem]], ...] = (
     _check_sizes,
     _check_words,
     _check_expressions,
+    _check_values,
 )
 
 assert {item.name for item in fields(ExportRequest)} == set(COERCIONS)  # noqa: S101  one table, never half of it

@@ -24,6 +24,7 @@ class Scanner:
     clock: Clock
     stop: threading.Event
     total_segments: int
+    before_page: Callable[[], None]  # called when a page's turn has come; may refuse it by raising
     warn: Callable[[str], None]
 
     def pages(self, segment: int, start_key: bytes | None) -> Iterator[Page]:
@@ -48,9 +49,9 @@ class Scanner:
     def _call(self, segment: int, start_key: bytes | None) -> Page:
         limit = self.sizer.limit(self.throttle.units_per_second)
         booking = self.throttle.reserve(self.sizer.most_units(limit))
-        call = ScanCall(segment=segment, total_segments=self.total_segments, limit=limit, start_key=start_key)
         try:
-            page = cut_page(self.reader.scan(call))
+            self.before_page()
+            page = cut_page(self.reader.scan(self._scan_call(segment, limit, start_key)))
         except Throttled:
             self.throttle.refused(booking)
             raise
@@ -61,6 +62,9 @@ class Scanner:
         if page.units is not None:
             self.sizer.observe(page.ScannedCount, page.units)
         return page
+
+    def _scan_call(self, segment: int, limit: int | None, start_key: bytes | None) -> ScanCall:
+        return ScanCall(segment=segment, total_segments=self.total_segments, limit=limit, start_key=start_key)
 
     def _before_retry(self, segment: int, error: PipelineError) -> None:
         """Refusals of one key range pause this segment only; all others lower the rate of the table."""

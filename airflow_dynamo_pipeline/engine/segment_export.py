@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from airflow_dynamo_pipeline.engine.records import NO_KEY, SegmentState
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.scan import Scanner
 from airflow_dynamo_pipeline.engine.sizing import BYTES_PER_UNIT
-from airflow_dynamo_pipeline.errors import Stopped
+from airflow_dynamo_pipeline.errors import PipelineError, Stopped
 from airflow_dynamo_pipeline.formats import FORMATS
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
 from airflow_dynamo_pipeline.items.page import Page
@@ -54,7 +54,9 @@ class SegmentExporter:
     def _reached_the_end(self, segment: int) -> bool:
         try:
             claimed = self.checkpoint.claim(segment)
-            if not claimed.state.done:
+            if claimed.state.done:
+                self.totals.segment()
+            else:
                 SegmentRun(self, claimed).go_on()
         except VersionConflict:
             return False
@@ -74,16 +76,21 @@ class SegmentRun:
 
     def go_on(self) -> None:
         """Read to the end of the segment."""
-        state = self._state
+        pages = self._job.scanner.pages(self._state.segment, self._state.start_key)
         try:
-            for page in self._job.scanner.pages(state.segment, state.start_key):
+            while (page := self._next(pages)) is not None:
                 self._take(page)
+        except BaseException:
+            self._drop_part()
+            raise
+
+    def _next(self, pages: Iterator[Page]) -> Page | None:
+        """The next page. Only between two pages do part and state agree, so only here is a stop kept."""
+        try:
+            return next(pages, None)
         except Stopped:
             if self._state is not self._checkpoint.state:
                 self._close_part(done=False)
-            raise
-        except BaseException:
-            self._drop_part()
             raise
 
     def _take(self, page: Page) -> None:
@@ -132,7 +139,7 @@ class SegmentRun:
         try:
             self._checkpoint.advance(state)
         except VersionConflict:
-            if part is not None:
+            if part is not None and not self._job.checkpoint.may_name(state.segment, part.key):
                 self._job.store.delete([part.key])
             raise
         if part is not None:
@@ -140,8 +147,13 @@ class SegmentRun:
         self._state, self._part, self._part_units = state, None, 0.0
 
     def _drop_part(self) -> None:
-        if self._part is not None:
+        """Abort the open upload; trouble with that must not hide why the segment ended."""
+        if self._part is None:
+            return
+        try:
             self._part.abort()
+        except PipelineError as error:
+            self._job.say(f"could not abort the upload of {self._part.key}, the commit will: {error}")
 
 
 def _after(state: SegmentState, page: Page, now: datetime) -> SegmentState:

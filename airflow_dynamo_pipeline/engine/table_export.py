@@ -1,7 +1,7 @@
 """A throttled, resumable export of one table: plan, scan, write, commit.
 
 Memory: at most eight threads, each with one page (about 1.6 MB of JSON for 1 MB of items), its
-lines, one piece of an upload (8 MiB) and a compressor; it does not depend on the table's size.
+lines, one piece of an upload (5 MiB) and a compressor; it does not depend on the table's size.
 No file is written to the worker's disk.
 """
 
@@ -29,7 +29,7 @@ from airflow_dynamo_pipeline.engine.segment_export import SegmentExporter
 from airflow_dynamo_pipeline.engine.sizing import PageSizer
 from airflow_dynamo_pipeline.engine.throttle import Throttle
 from airflow_dynamo_pipeline.engine.workers import Workers
-from airflow_dynamo_pipeline.errors import LeaseHeld, NotFound, TableChanged
+from airflow_dynamo_pipeline.errors import LeaseHeld, NotFound, StaleAttempt, Stopped, TableChanged
 from airflow_dynamo_pipeline.formats import FORMATS
 
 
@@ -64,31 +64,40 @@ def export_table(request: ExportRequest, work: Work, ports: Ports, reports: Repo
     """
     plan = make_plan(request, work, ports)
     ports.say(plan.line())
-    layout = plan.target.layout
     if not FORMATS[request.file_format].lossless:
         ports.warn(f"file_format {request.file_format} is lossy: {FORMATS[request.file_format].lossy_in}")
     if plan.target.start is Start.ADOPT:
         return _adopt(plan, ports)
     attempt = secrets.token_hex(4)
-    lease = Lease(ports.store, layout.lease_key, attempt, ports.clock)
+    lease = Lease(ports.store, plan.target.layout.lease_key, attempt, ports.clock)
     _begin(plan, ports, lease)
     try:
         run = _Run(plan, ports, lease, attempt)
         summary = run.run(Housekeeping(plan, ports, lease, run.throttle, run.totals, reports))
+    except StaleAttempt:
+        if not _committed_for_us(plan, ports):
+            raise
+        return _adopt(plan, ports)
     finally:
         _let_go(lease, ports)
-    return _result(layout, summary, plan.target.start)
+    remove_checkpoint(plan, ports)
+    return _result(plan.target.layout, summary, plan.target.start)
+
+
+def _committed_for_us(plan: Plan, ports: Ports) -> bool:
+    """Whether the attempt that superseded this one has finished the work both were to do."""
+    summary = read_summary(ports.store, plan.target.layout)
+    return summary is not None and summary.ours.generation == plan.work.generation
 
 
 def _adopt(plan: Plan, ports: Ports) -> ExportResult:
-    """An earlier attempt wrote the manifest and was lost before it could say so."""
+    """Another attempt wrote the manifest and was lost, or not heard, before it could say so."""
     layout = plan.target.layout
     summary = read_summary(ports.store, layout)
     if summary is None:
         raise NotFound("export", layout.manifest_uri, "its manifest was removed a moment ago")
-    ports.say(f"export {layout.export_id} was already committed by an earlier attempt: adopting it")
-    if not plan.request.keep_checkpoint:
-        remove_checkpoint(ports.store, layout.checkpoint_prefix)
+    ports.say(f"export {layout.export_id} was already committed by another attempt: adopting it")
+    remove_checkpoint(plan, ports)
     return _result(layout, summary, Start.ADOPT)
 
 
@@ -109,6 +118,19 @@ def _begin(plan: Plan, ports: Ports, lease: Lease) -> None:
         except VersionConflict:
             raise LeaseHeld(f"another live run began this export a moment ago ({layout.plan_key})") from None
     lease.acquire(ports.stop, ports.say)
+    _refuse_committed(plan, ports)
+
+
+def _refuse_committed(plan: Plan, ports: Ports) -> None:
+    """Between our look at the target and the lease, another attempt may have finished the export.
+
+    Going on would scan it anew into a committed folder. The next try looks again and finds it.
+    """
+    layout = plan.target.layout
+    committed = read_summary(ports.store, layout) is not None
+    if committed or ports.store.get(layout.plan_key) is None:
+        ports.store.delete([layout.lease_key])
+        raise LeaseHeld(f"another attempt finished this export a moment ago ({layout.manifest_uri})")
 
 
 def _let_go(lease: Lease, ports: Ports) -> None:
@@ -162,21 +184,25 @@ class _Run:
             clock=ports.clock,
             stop=ports.stop,
             total_segments=plan.segments,
+            before_page=lease.beat,
             warn=ports.warn,
         )
 
     def run(self, housekeeping: Housekeeping) -> Summary:
         """Scan what is left, then commit."""
-        self._checkpoint.create_missing()
-        states = self._checkpoint.read_all()
-        self.totals.start_from(states)
-        left = [state.segment for state in states if not state.done]
+        self._checkpoint.create_missing(self._between_calls)
+        left = []
+        for state in self._checkpoint.read_all(self._between_calls):
+            self.totals.add(state)
+            if not state.done:
+                left.append(state.segment)
         if left:
             workers = Workers(left, self._exporter().export, threads=min(self._plan.threads, len(left)))
             workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
         self._refuse_another_table()
-        ports, held = self._ports, self.throttle.held
-        summary = Commit(self._plan, ports.store, self._checkpoint, self._lease, ports.clock, held=held).run()
+        summary = Commit(
+            self._plan, self._ports, self._checkpoint, self._lease, held=self.throttle.held
+        ).run()
         housekeeping.report_end()
         return summary
 
@@ -192,6 +218,12 @@ class _Run:
             clock=self._ports.clock,
             say=self._ports.say,
         )
+
+    def _between_calls(self) -> None:
+        """A thousand segments take a while to begin with: stay alive and hear a stop."""
+        if self._ports.stop.is_set():
+            raise Stopped("told to stop before the first page")
+        self._lease.beat()
 
     def _stop_all(self) -> None:
         self._ports.stop.set()

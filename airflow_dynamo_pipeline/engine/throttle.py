@@ -27,7 +27,8 @@ SLOW_DOWN_EVERY_SECONDS = 1.0  # one burst of refusals counts once
 RECOVER_SHARE = 0.05  # of the target, each interval without a refusal
 RECOVER_EVERY_SECONDS = 10.0
 LOWEST_SHARE = 0.01
-LATENESS_SECONDS = 0.01  # a waiter that wakes late keeps its turn up to this: 1 % of a second
+LATENESS_SECONDS = 0.004  # a waiter that wakes late keeps its turn up to this ...
+LATENESS_FROM = 500.0  # ... from this rate on: below it pages are far apart and lateness costs little
 
 
 @dataclass(slots=True)
@@ -75,11 +76,11 @@ class Schedule:
     def book(self, units: float, now: float, *, waited: bool = False) -> Booking:
         """Grant a call that costs at most ``units``.
 
-        A caller that waited for its turn wakes a little late; without the lateness being
-        forgiven, a high rate would be missed by several percent.
+        A caller that waited for its turn wakes a little late. Without forgiving it a high rate would be
+        missed by several percent; what is forgiven is made up for by ``paced``.
         """
         self._count += 1
-        forgiven = LATENESS_SECONDS * self._rate if waited else 0.0
+        forgiven = LATENESS_SECONDS * self._rate if waited and self._rate >= LATENESS_FROM else 0.0
         booking = Booking(self._count, max(self._free_at, self.allowance(now) - forgiven), units)
         booking.ends = booking.begins + units
         self._bookings.append(booking)
@@ -110,6 +111,13 @@ class Schedule:
             del self._bookings[: front - 1]
 
 
+def paced(units_per_second: float) -> float:
+    """The rate to schedule by: less than asked by as much as forgiven lateness can add to any second."""
+    if units_per_second < LATENESS_FROM:
+        return units_per_second
+    return units_per_second * (1.0 - LATENESS_SECONDS)
+
+
 class Throttle:
     """One rate for one table in this process, shared by all its threads."""
 
@@ -121,7 +129,7 @@ class Throttle:
         self._stop = stop
         self._target = units_per_second
         self._share = 1.0
-        self._schedule = Schedule(units_per_second, clock.monotonic(), debt=debt)
+        self._schedule = Schedule(paced(units_per_second), clock.monotonic(), debt=debt)
         self._turnstile = threading.Lock()  # one caller waits at the head, the rest behind it
         self._lock = threading.Lock()
         self._nudge = threading.Event()
@@ -226,7 +234,7 @@ class Throttle:
             self._apply(now)
 
     def _apply(self, now: float) -> None:
-        self._schedule.set_rate(self._target * self._share, now)
+        self._schedule.set_rate(paced(self._target * self._share), now)
 
     def _refuse_if_stopped(self) -> None:
         if self._stop.is_set():

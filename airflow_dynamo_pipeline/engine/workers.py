@@ -34,9 +34,9 @@ class Workers:
         On the first failure, or when ``tick`` raises (a signal does), ``stop_all`` is called and all
         threads are waited for; then the failure is raised.
         """
-        for thread in self._threads:
-            thread.start()
         try:
+            for thread in self._threads:
+                thread.start()
             while not self._ended.is_set():
                 if self._failed.is_set():
                     stop_all()
@@ -46,7 +46,8 @@ class Workers:
             if not self._ended.is_set():
                 stop_all()
             for thread in self._threads:
-                thread.join()
+                if thread.ident is not None:  # a signal may come between two starts
+                    thread.join()
         self._raise_first()
 
     def _work(self) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from airflow_dynamo_pipeline.items.values import one_line
-
 _OPEN = b'{"Item":'
 _CLOSE = b"}\n"
 _BETWEEN = _CLOSE + _OPEN
@@ -32,10 +30,6 @@ class DynamoDBJson:
         """
         if not items:
             return
-        lines = _BETWEEN.join(items)
-        # A JSON string holds no raw newline: one too many is white space of a server that indents.
-        if lines.count(b"\n") != len(items) - 1:
-            lines = _BETWEEN.join(one_line(bytes(item)) for item in items)
         yield _OPEN
-        yield lines
+        yield _BETWEEN.join(items)
         yield _CLOSE

@@ -18,8 +18,9 @@ class Format(Protocol):
     lossy_in: str  # one sentence on what is lost; "" when nothing is
 
     def encode(self, items: Sequence[msgspec.Raw]) -> Iterable[bytes]:
-        r"""Write raw items as DynamoDB sent them; the chunks make up one line for each, ended by ``\n``.
+        r"""Write raw items, each the text DynamoDB sent, on one line (``cut_page`` sees to that).
 
+        The chunks make up one line for each item, ended by ``\n``.
         Chunks need no more memory than the lines of these items. No items give no chunks.
         Raises UnexpectedReply when a format has to look into an item and finds something else.
         """

@@ -58,11 +58,12 @@ class DynamoDBPipelineHook(AwsBaseHook):
 
     def client_for(self, service: str) -> Any:
         """A client for any service, by the same credentials, region and settings."""
+        config = self._config or self.conn_config.botocore_config
         sibling = AwsBaseHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self._region_name,
             verify=self._verify,
             client_type=service,
-            config=self._config.merge(ENGINE_CONFIG) if self._config else ENGINE_CONFIG,
+            config=config.merge(ENGINE_CONFIG) if config else ENGINE_CONFIG,
         )
         return sibling.get_conn()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from airflow_dynamo_pipeline.errors import CorruptReply
+from airflow_dynamo_pipeline.items.values import one_line
 
 NO_KEY = (b"", b"null", b"{}")  # taking one of the last two for a key would start the segment anew, for ever
 
@@ -39,6 +40,14 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.ConsumedCapacity is None else self.ConsumedCapacity.CapacityUnits
 
 
+def _on_one_line(body: bytes) -> bytes:
+    """Drop the white space between tokens, so that every item is one line; what is no JSON stays as it is."""
+    try:
+        return one_line(body)
+    except msgspec.DecodeError:
+        return body
+
+
 _DECODER = msgspec.json.Decoder(Page)
 
 
@@ -49,6 +58,8 @@ def cut_page(body: bytes) -> Page:
     >>> [bytes(item) for item in page.Items]
     [b'{"id":{"N":"1"}}', b'{"id":{"N":"2.50"}}']
     """
+    if b"\n" in body:  # white space of a server that indents; a JSON string holds no raw newline
+        body = _on_one_line(body)
     try:
         page = _DECODER.decode(body)
     except msgspec.DecodeError as exc:

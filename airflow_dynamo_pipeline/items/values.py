@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, get_args
 
 import msgspec
@@ -37,6 +38,58 @@ def convert_item(item: msgspec.Raw, convert: Convert) -> dict[str, Any]:
     except UNREADABLE as exc:
         raise UnexpectedReply(f"an item or map is not attributes with typed values: {exc}") from exc
     return {name: _convert_value(value, convert) for name, value in attributes.items()}
+
+
+def is_typed(value: object) -> bool:
+    """Whether a Python value is one of the ten typed forms, binaries as base64 text or bytes.
+
+    >>> is_typed({"L": [{"N": "1"}, {"BOOL": True}]}), is_typed({"N": 1}), is_typed("x")
+    (True, False, False)
+    """
+    if not isinstance(value, Mapping) or len(value) != 1:
+        return False
+    ((tag, held),) = value.items()
+    return tag in _SHAPES and _SHAPES[tag](held)
+
+
+def _is_text(held: object) -> bool:
+    return isinstance(held, str)
+
+
+def _is_binary(held: object) -> bool:
+    if not isinstance(held, str):
+        return isinstance(held, bytes)
+    try:
+        base64.b64decode(held, validate=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_flag(held: object) -> bool:
+    return isinstance(held, bool)
+
+
+def _is_typed_map(held: object) -> bool:
+    return isinstance(held, Mapping) and all(is_typed(one) for one in held.values())
+
+
+def _list_of(check: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda held: isinstance(held, list) and all(check(one) for one in held)
+
+
+_SHAPES: Final[Mapping[object, Callable[[object], bool]]] = {
+    "S": _is_text,
+    "N": _is_text,
+    "B": _is_binary,
+    "SS": _list_of(_is_text),
+    "NS": _list_of(_is_text),
+    "BS": _list_of(_is_binary),
+    "M": _is_typed_map,
+    "L": _list_of(is_typed),
+    "BOOL": _is_flag,
+    "NULL": _is_flag,
+}
 
 
 def _convert_value(value: _TypedValue, convert: Convert) -> Any:

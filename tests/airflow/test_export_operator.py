@@ -80,7 +80,10 @@ def test_the_xcom_result_is_json_and_leads_to_every_item_once(
 
     assert result == json.loads(json.dumps(result))
     assert each_once() == exported_keys(s3, bucket, result["export_id"])
-    assert f"s3://{bucket}/exports/AWSDynamoDB/{result['export_id']}/manifest-summary.json" == result["manifest_uri"]
+    assert (
+        f"s3://{bucket}/exports/AWSDynamoDB/{result['export_id']}/manifest-summary.json"
+        == result["manifest_uri"]
+    )
     assert result["units_per_second_held"] <= result["units_per_second_asked"] == 1000
     assert result["consumed_units"] > 0
     assert "2026-03-04-05-06-07-" == result["export_id"][:20]
@@ -134,7 +137,9 @@ def test_a_stopped_export_is_resumed_without_reading_anything_twice(
     assert "resume" == result["start"]
     assert each_once() == exported_keys(s3, bucket, result["export_id"])
     summary = json.loads(
-        s3.get_object(Bucket=bucket, Key=result["manifest_uri"].removeprefix(f"s3://{bucket}/"))["Body"].read()
+        s3.get_object(Bucket=bucket, Key=result["manifest_uri"].removeprefix(f"s3://{bucket}/"))[
+            "Body"
+        ].read()
     )
     assert ITEMS == summary["airflowDynamoPipeline"]["scannedCount"]
 
@@ -236,4 +241,3 @@ def test_the_check_passes_for_a_whole_export_and_names_what_is_missing(
 
     with pytest.raises(AirflowFailException, match=f"{part}: is in the manifest but not in the bucket"):
         check.execute({})
-

@@ -82,7 +82,7 @@ def notes(items: int) -> list[str]:
         "ours: default settings, so gzip; the amazon operator: file_size=1e8, and it cannot compress",
         f"the amazon operator exports {items_for('operator', items):,} items, the others {items:,}",
         "the amazon operator at 4 segments is 4 processes, each with its Segment; CPU is their sum",
-        "download + gzip: http.client and isal level 1, output dropped; it finds the next key and does no more",
+        "download + gzip: http.client and isal level 1, output dropped; it finds the next key, no more",
         "CPU is user + system after imports and a small warm-up; the endpoint's own is not in it",
     ]
 

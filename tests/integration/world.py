@@ -25,6 +25,7 @@ import zstandard
 
 from airflow_dynamo_pipeline.adapters import wiring
 from airflow_dynamo_pipeline.adapters.wiring import ENGINE_CONFIG, export_ports
+from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.plan import Ports
 from airflow_dynamo_pipeline.engine.ports import Clock
@@ -98,7 +99,7 @@ class World:
     def request(self, table_name: str, **settings: object) -> ExportRequest:
         """A request as an operator or the command line would make it."""
         if "ratio" not in settings:
-            settings = {"units_per_second": QUICK, **settings}
+            settings = {"units_per_second": QUICK, "segments": 2, **settings}
         return ExportRequest.from_settings({"table_name": table_name, "s3_uri": f"s3://{self.bucket}/out", **settings})
 
     def ports(self, request: ExportRequest, clock: Clock | None = None) -> Ports:
@@ -115,7 +116,7 @@ class World:
         """Export a table as the command line does: the same arguments find what they left."""
         request = self.request(table_name, **settings)
         work = Work(run=None, generation=generation or secrets.token_hex(8), began_at=datetime.now(UTC))
-        return export_table(request, work, self.ports(request, clock), self.reports.append)
+        return export_table(request, work, self.ports(request, clock), Reports(self.reports.append))
 
     # --- what lies in the bucket, read without the package ----------------------------------------
 
