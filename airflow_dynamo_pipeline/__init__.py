@@ -1,4 +1,4 @@
-"""Throttled, resumable DynamoDB export, import and change capture for Apache Airflow.
+"""Throttled, resumable DynamoDB exports for Apache Airflow.
 
 This module runs first on Spark executors and during Airflow's provider discovery,
 so it holds the version and imports nothing.

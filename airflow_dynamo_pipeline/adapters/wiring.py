@@ -20,6 +20,7 @@ from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 ENGINE_CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 1},  # the engine retries, and pays for every try
     max_pool_connections=32,
+    parameter_validation=False,  # requests are checked when they are made; checking each page costs CPU
     user_agent_extra="airflow-dynamo-pipeline",
 )
 

@@ -61,7 +61,7 @@ def export(*, profile: str | None, region_name: str | None, json_output: bool, *
 @aws_settings
 @as_json
 def estimate(*, profile: str | None, region_name: str | None, json_output: bool, **given: Any) -> None:
-    """Say what an export would take, from DescribeTable alone.
+    """Say what an export would take, without reading an item.
 
     \b
     dynamo-pipeline estimate --table-name orders --ratio 0.25

@@ -72,7 +72,7 @@ class Output:
             return
         table = Table(title=title, show_header=False, title_justify="left", box=None)
         table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
         for name, value in record.items():
             table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
         Console(highlight=False, width=WIDTH).print(table)

@@ -1,4 +1,4 @@
-"""What an export will take, from DescribeTable alone: no Scan, nothing written."""
+"""What an export will take, from what DynamoDB and CloudWatch say: no Scan, nothing written."""
 
 from __future__ import annotations
 

@@ -81,7 +81,10 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def of(cls, part: Part) -> FileEntry:
         """The entry of a part."""
         return cls(
-            item_count=part.item_count, md5_checksum=part.md5, etag=part.etag, data_file_s3_key=part.key
+            item_count=part.item_count,
+            md5_checksum=part.md5,
+            etag=part.etag.strip('"'),
+            data_file_s3_key=part.key,
         )
 
 

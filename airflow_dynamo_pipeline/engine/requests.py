@@ -122,7 +122,7 @@ class ExportRequest:
 
         A retry with another rate, part size or number of segments therefore resumes.
         """
-        what = {name: getattr(self, name) for name in WHAT_IT_HOLDS}
+        what = {name: getattr(self, name) for name in WHAT_IT_HOLDS} | {"s3_uri": self.location.uri()}
         return hashlib.sha256(json.dumps(what, sort_keys=True, default=dict).encode()).hexdigest()
 
 

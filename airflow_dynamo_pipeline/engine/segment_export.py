@@ -71,8 +71,8 @@ class SegmentRun:
         self._checkpoint = checkpoint
         self._state = checkpoint.state  # as of the last page; the checkpoint's is as of the last part
         self._part: PartWriter | None = None
-        self._part_began = 0.0
-        self._part_units = 0.0
+        self._checkpointed_at = job.clock.monotonic()
+        self._units = 0.0  # read since then
 
     def go_on(self) -> None:
         """Read to the end of the segment."""
@@ -98,11 +98,11 @@ class SegmentRun:
         now = self._job.clock.now()
         self._job.totals.page(items=len(page.Items), scanned=page.ScannedCount, written=written)
         self._state = _after(self._state, page, now)
-        self._part_units += page.units or 0.0
+        self._units += page.units or 0.0
         if page.last_key is None:
             self._close_part(done=True)
             self._job.totals.segment()
-        elif self._part_is_full():
+        elif self._is_due():
             self._close_part(done=False)
 
     def _write(self, page: Page) -> int:
@@ -120,14 +120,19 @@ class SegmentRun:
             state.segment, state.parts_made, self._job.checkpoint.attempt, form.suffix + compression.suffix
         )
         self._state = msgspec.structs.replace(state, parts_made=state.parts_made + 1)
-        self._part_began = self._job.clock.monotonic()
         return PartWriter(self._job.store, key, form, compression)
 
-    def _part_is_full(self) -> bool:
-        wanted = self._job.request.part_bytes
+    def _is_due(self) -> bool:
+        """Whether the part is large enough, or too much time or reading would be lost by a kill."""
+        request = self._job.request
         written = self._part.bytes if self._part else 0
-        old = self._part is not None and self._job.clock.monotonic() - self._part_began >= PART_SECONDS
-        return written >= wanted or old or self._part_units * BYTES_PER_UNIT >= READ_PER_WRITTEN * wanted
+        read = self._units * BYTES_PER_UNIT / (2 if request.consistent_read else 1)
+        age = self._job.clock.monotonic() - self._checkpointed_at
+        return (
+            written >= request.part_bytes
+            or read >= READ_PER_WRITTEN * request.part_bytes
+            or age >= PART_SECONDS
+        )
 
     def _close_part(self, *, done: bool) -> None:
         """Make the part visible, then let the checkpoint name it; a part nobody names is removed."""
@@ -144,7 +149,8 @@ class SegmentRun:
             raise
         if part is not None:
             self._job.totals.part(part.stored_bytes)
-        self._state, self._part, self._part_units = state, None, 0.0
+        self._state, self._part, self._units = state, None, 0.0
+        self._checkpointed_at = self._job.clock.monotonic()
 
     def _drop_part(self) -> None:
         """Abort the open upload; trouble with that must not hide why the segment ended."""

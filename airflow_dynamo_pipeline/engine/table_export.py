@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.checkpoint import Checkpoint
+from airflow_dynamo_pipeline.engine.collector import old_objects_set_aside
 from airflow_dynamo_pipeline.engine.commit import Commit, remove_checkpoint
 from airflow_dynamo_pipeline.engine.existing import Start
 from airflow_dynamo_pipeline.engine.housekeeping import Housekeeping, Reports
@@ -198,7 +199,8 @@ class _Run:
                 left.append(state.segment)
         if left:
             workers = Workers(left, self._exporter().export, threads=min(self._plan.threads, len(left)))
-            workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
+            with old_objects_set_aside():
+                workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
         self._refuse_another_table()
         summary = Commit(
             self._plan, self._ports, self._checkpoint, self._lease, held=self.throttle.held

@@ -15,7 +15,7 @@ import pytest
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.memory import MemoryStore
 from airflow_dynamo_pipeline.adapters.retrying import RetryingStore
-from airflow_dynamo_pipeline.adapters.s3 import S3Store
+from airflow_dynamo_pipeline.adapters.s3 import PIECE_BYTES, S3Store
 from airflow_dynamo_pipeline.engine.ports import ABSENT, ObjectStore, VersionConflict
 from airflow_dynamo_pipeline.errors import NotFound, PipelineError
 from tests.integration.faults import inject, s3_error
@@ -233,7 +233,7 @@ def test_of_many_writers_that_found_nothing_one_wins(store: ObjectStore) -> None
 
 # --- streamed objects -----------------------------------------------------------------------------
 
-SIZES = [0, 1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 20 * MIB]
+SIZES = [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 20 * MIB]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -256,7 +256,7 @@ def test_a_streamed_object_is_what_was_written(store: ObjectStore, size: int) ->
     assert version == found.version
 
 
-@pytest.mark.parametrize("size", [1, 9 * MIB])
+@pytest.mark.parametrize("size", [1, 6 * MIB])
 def test_a_streamed_object_is_invisible_before_it_is_closed(store: ObjectStore, size: int) -> None:
     writer = store.create("a/stream")
     for piece in pieces(size):
@@ -282,7 +282,7 @@ def test_a_streamed_object_replaces_the_one_before_only_when_it_is_closed(store:
     assert b"new" == body_of(store, "k")
 
 
-@pytest.mark.parametrize("size", [0, 1, 9 * MIB])
+@pytest.mark.parametrize("size", [0, 1, 6 * MIB])
 def test_an_aborted_object_leaves_nothing(store: ObjectStore, size: int) -> None:
     writer = store.create("a/stream")
     for piece in pieces(size):
@@ -294,7 +294,7 @@ def test_an_aborted_object_leaves_nothing(store: ObjectStore, size: int) -> None
     assert 0 == store.abort_uploads("a/")
 
 
-@pytest.mark.parametrize("size", [1, 9 * MIB])
+@pytest.mark.parametrize("size", [1, 6 * MIB])
 def test_abort_after_close_leaves_the_object(store: ObjectStore, size: int) -> None:
     writer = store.create("a/stream")
     for piece in pieces(size):
@@ -308,7 +308,7 @@ def test_abort_after_close_leaves_the_object(store: ObjectStore, size: int) -> N
 def test_unfinished_uploads_are_dropped_and_counted(store: ObjectStore) -> None:
     writers = [store.create(key) for key in ("a/1", "a/2", "b/1")]
     for writer in writers:
-        for piece in pieces(9 * MIB):
+        for piece in pieces(6 * MIB):
             writer.write(piece)
 
     assert 2 == store.abort_uploads("a/")
@@ -319,7 +319,7 @@ def test_unfinished_uploads_are_dropped_and_counted(store: ObjectStore) -> None:
 
 def test_an_upload_that_somebody_dropped_cannot_be_closed(case: Case) -> None:
     writer = case.store.create("a/stream")
-    for piece in pieces(9 * MIB):
+    for piece in pieces(6 * MIB):
         writer.write(piece)
     case.store.abort_uploads("a/")
     if case.client is not None:  # moto answers 500 to pieces of an upload that is gone; S3 does not
@@ -336,14 +336,14 @@ def test_an_upload_that_somebody_dropped_cannot_be_closed(case: Case) -> None:
 
 def test_two_streams_do_not_mix(store: ObjectStore) -> None:
     one, two = store.create("one"), store.create("two")
-    for piece in pieces(9 * MIB):
+    for piece in pieces(6 * MIB):
         one.write(piece)
         two.write(piece[::-1])
     one.close()
     two.close()
 
-    assert b"".join(pieces(9 * MIB)) == body_of(store, "one")
-    assert b"".join(piece[::-1] for piece in pieces(9 * MIB)) == body_of(store, "two")
+    assert b"".join(pieces(6 * MIB)) == body_of(store, "one")
+    assert b"".join(piece[::-1] for piece in pieces(6 * MIB)) == body_of(store, "two")
 
 
 def test_a_stream_that_is_not_there_is_not_found(store: ObjectStore) -> None:
@@ -412,7 +412,7 @@ def test_a_store_says_where_it_is(store: ObjectStore) -> None:
 
 def test_a_small_stream_is_one_call(s3_store: Case) -> None:
     writer = s3_store.store.create("k")
-    for piece in pieces(8 * MIB - 1):
+    for piece in pieces(PIECE_BYTES - 1):
         writer.write(piece)
 
     assert {} == s3_store.calls
@@ -427,11 +427,13 @@ def test_a_large_stream_is_sent_in_pieces_while_it_is_written(s3_store: Case) ->
     for piece in pieces(20 * MIB):
         writer.write(piece)
 
-    assert {"CreateMultipartUpload": 1, "UploadPart": 2} == s3_store.calls
-
+    before = dict(s3_store.calls)
     writer.close()
 
-    assert {"CreateMultipartUpload": 1, "UploadPart": 3, "CompleteMultipartUpload": 1} == s3_store.calls
+    assert {"CreateMultipartUpload", "UploadPart"} == before.keys()
+    assert before["UploadPart"] >= 2
+    assert 1 == s3_store.calls["CreateMultipartUpload"] == s3_store.calls["CompleteMultipartUpload"]
+    assert 0 == s3_store.calls["PutObject"]
 
 
 def test_a_read_holds_a_piece_not_the_object(s3_store: Case) -> None:
@@ -468,7 +470,7 @@ def test_a_bucket_elsewhere_says_where(world: World) -> None:
     assert "eu-west-1" == S3Store(client, bucket_in(client, "eu-west-1")).region()
 
 
-@pytest.mark.parametrize("size", [1, 9 * MIB])
+@pytest.mark.parametrize("size", [1, 6 * MIB])
 def test_what_is_written_is_encrypted_with_the_key_asked_for(world: World, size: int) -> None:
     client, key = world.fresh_client("s3"), "arn:aws:kms:us-east-1:111122223333:key/k"
     store = S3Store(client, world.bucket, kms_key_id=key)

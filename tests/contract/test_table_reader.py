@@ -16,7 +16,7 @@ from airflow_dynamo_pipeline.adapters.memory import MemoryTable
 from airflow_dynamo_pipeline.adapters.retrying import RetryingTable
 from airflow_dynamo_pipeline.engine.ports import ScanCall, TableReader, Throughput
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
-from airflow_dynamo_pipeline.errors import NotFound
+from airflow_dynamo_pipeline.errors import CorruptReply, NotFound
 from airflow_dynamo_pipeline.items.page import cut_page
 from tests.integration.world import Item, World, binary, create_table, fill, multiset
 from tests.services import Services
@@ -388,3 +388,51 @@ def test_the_warning_is_given_once_however_many_threads_find_the_cause_together(
         thread.join()
 
     assert 1 == len(world.warned)
+
+
+def test_readers_of_two_tables_share_a_client(world: World) -> None:
+    client = world.fresh_client("dynamodb")
+    readers = []
+    for n in range(2):
+        name = create_table(client)
+        fill(world.dynamodb_url, name, items_of(KEYS[0], 5 + n))
+        request = ExportRequest(table_name=name, s3_uri="s3://unused")
+        readers.append(DynamoDBTable(client, request, world.warned.append))
+
+    assert [5, 6] == [page_of(reader)["Count"] for reader in readers]
+
+
+def test_a_client_that_a_reader_uses_still_parses_what_others_scan(world: World) -> None:
+    client = world.fresh_client("dynamodb")
+    name = create_table(client)
+    fill(world.dynamodb_url, name, items_of(KEYS[0], 5))
+    reader = DynamoDBTable(client, ExportRequest(table_name=name, s3_uri="s3://unused"), world.warned.append)
+
+    page_of(reader)
+
+    assert 5 == len(client.scan(TableName=name)["Items"])
+
+
+@pytest.mark.parametrize("kind", AT_THE_SERVICE)
+def test_a_reply_that_does_not_match_its_checksum_is_refused(world: World, kind: str) -> None:
+    service = AT_THE_SERVICE[kind](world)
+    name = create_table(world.fresh_client("dynamodb"))
+    fill(world.dynamodb_url, name, items_of(KEYS[0], 5))
+    plain = service.inner if isinstance(service, Retried) else service
+    assert isinstance(plain, Service)
+    prepare = plain.prepare
+
+    def prepare_and_damage(client: Any) -> None:
+        prepare(client)
+        client.meta.events.register_first("before-parse.dynamodb.Scan", damage)
+
+    plain.prepare = prepare_and_damage  # type: ignore[method-assign]
+
+    with pytest.raises(CorruptReply):
+        page_of(service.reader(name))
+
+
+def damage(response_dict: dict[str, Any], **_: object) -> None:
+    """What a bad line may do: still JSON, another value."""
+    assert b"xxz" in response_dict["body"]
+    response_dict["body"] = response_dict["body"].replace(b"xxz", b"xyz", 1)

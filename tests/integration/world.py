@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import concurrent.futures
+import decimal
 import functools
 import gzip
 import http.client
@@ -70,7 +71,7 @@ class FastClock:
 
 @dataclass
 class World:
-    """One set of clients and one bucket. Faults are put on the clients before ``export`` is called."""
+    """A bucket and the clients of the next export. Faults are put on these before ``export`` is called."""
 
     dynamodb_url: str
     moto_url: str
@@ -103,9 +104,8 @@ class World:
         return ExportRequest.from_settings({"table_name": table_name, "s3_uri": f"s3://{self.bucket}/out", **settings})
 
     def ports(self, request: ExportRequest, clock: Clock | None = None) -> Ports:
-        """The package's own wiring, under another clock if one is given."""
-        make = wiring.SystemClock if clock is None else lambda: clock
-        with mock.patch.object(wiring, "SystemClock", make):
+        """The package's own wiring, under a fast clock: what is tried for ten minutes is soon given up."""
+        with mock.patch.object(wiring, "SystemClock", lambda: clock or FastClock()):
             return export_ports(
                 self.client, request, stop=threading.Event(), say=self.said.append, warn=self.warned.append
             )
@@ -116,7 +116,10 @@ class World:
         """Export a table as the command line does: the same arguments find what they left."""
         request = self.request(table_name, **settings)
         work = Work(run=None, generation=generation or secrets.token_hex(8), began_at=datetime.now(UTC))
-        return export_table(request, work, self.ports(request, clock), Reports(self.reports.append))
+        try:
+            return export_table(request, work, self.ports(request, clock), Reports(self.reports.append))
+        finally:
+            self.clients.clear()  # faults last for one export
 
     # --- what lies in the bucket, read without the package ----------------------------------------
 
@@ -251,17 +254,33 @@ def binary(value: bytes) -> Item:
 
 
 def multiset(items: Iterable[Item]) -> Counter[str]:
-    """Items to be compared whatever their order; the members of a set have none either."""
+    """Items to be compared whatever their order.
+
+    The members of a set have no order either, and a number may come back in another notation.
+    """
     return Counter(json.dumps(_canonical(item), sort_keys=True) for item in items)
 
 
 def _canonical(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            name: sorted(inner) if name in ("SS", "NS", "BS") and isinstance(inner, list) else _canonical(inner)
-            for name, inner in value.items()
-        }
-    return [_canonical(one) for one in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_canonical(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: _canonical_value(name, inner) for name, inner in value.items()}
+
+
+def _canonical_value(name: str, held: Any) -> Any:
+    if name == "N" and isinstance(held, str):
+        return _digits(held)
+    if name in ("SS", "NS", "BS") and isinstance(held, list):
+        return sorted(_digits(one) for one in held) if name == "NS" else sorted(held)
+    return _canonical(held)
+
+
+def _digits(number: str) -> str:
+    """One notation for each number, exactly."""
+    with decimal.localcontext(prec=40):
+        return str(decimal.Decimal(number).normalize())
 
 
 def bucket_in(s3: S3Client, region: str) -> str:

@@ -11,10 +11,10 @@ from tests.unit.engine.world import checkpoint_of, layout
 
 def test_every_segment_gets_a_first_checkpoint_once() -> None:
     store = MemoryStore()
-    checkpoint_of(store, "a", 3).create_missing()
+    checkpoint_of(store, "a", 3).create_missing(lambda: None)
     before = dict(store.objects)
 
-    checkpoint_of(store, "b", 3).create_missing()
+    checkpoint_of(store, "b", 3).create_missing(lambda: None)
 
     assert [layout().segment_key(number) for number in range(3)] == sorted(store.objects)
     assert before == store.objects
@@ -22,26 +22,26 @@ def test_every_segment_gets_a_first_checkpoint_once() -> None:
 
 def test_only_what_is_missing_is_made() -> None:
     store = MemoryStore()
-    checkpoint_of(store, "a", 3).create_missing()
+    checkpoint_of(store, "a", 3).create_missing(lambda: None)
     store.delete([layout().segment_key(1)])
 
-    checkpoint_of(store, "b", 3).create_missing()
+    checkpoint_of(store, "b", 3).create_missing(lambda: None)
 
-    assert ["a", "b", "a"] == [state.attempt for state in checkpoint_of(store, "c", 3).read_all()]
+    assert ["a", "b", "a"] == [state.attempt for state in checkpoint_of(store, "c", 3).read_all(lambda: None)]
 
 
 def test_a_first_checkpoint_that_another_attempt_made_meanwhile_is_kept() -> None:
     class Racing(MemoryStore):
         def put(self, key: str, body: bytes, **kwargs: object) -> str:
             if not self.objects:
-                checkpoint_of(inner, "other").create_missing()
+                checkpoint_of(inner, "other").create_missing(lambda: None)
                 self.objects.update(inner.objects)
             return super().put(key, body, **kwargs)  # type: ignore[arg-type]
 
     inner = MemoryStore()
     store = Racing()
 
-    checkpoint_of(store, "mine").create_missing()
+    checkpoint_of(store, "mine").create_missing(lambda: None)
 
     assert "other" == checkpoint_of(store, "mine").read(0)[0].attempt
 
@@ -49,7 +49,7 @@ def test_a_first_checkpoint_that_another_attempt_made_meanwhile_is_kept() -> Non
 def test_claiming_writes_the_attempt_and_keeps_the_progress() -> None:
     store = MemoryStore()
     first = checkpoint_of(store, "a")
-    first.create_missing()
+    first.create_missing(lambda: None)
     claimed = first.claim(0)
     claimed.advance(msgspec.structs.replace(claimed.state, pages=5, parts_made=2))
 
@@ -62,7 +62,7 @@ def test_claiming_writes_the_attempt_and_keeps_the_progress() -> None:
 def test_a_segment_that_is_done_is_not_claimed() -> None:
     store = MemoryStore()
     first = checkpoint_of(store, "a")
-    first.create_missing()
+    first.create_missing(lambda: None)
     claimed = first.claim(0)
     claimed.advance(msgspec.structs.replace(claimed.state, done=True))
     before = dict(store.objects)
@@ -73,7 +73,7 @@ def test_a_segment_that_is_done_is_not_claimed() -> None:
 
 def test_checkpoints_form_one_chain() -> None:
     store = MemoryStore()
-    checkpoint_of(store, "a").create_missing()
+    checkpoint_of(store, "a").create_missing(lambda: None)
     claimed = checkpoint_of(store, "a").claim(0)
 
     for pages in (1, 2, 3):
@@ -84,7 +84,7 @@ def test_checkpoints_form_one_chain() -> None:
 
 def test_a_superseded_attempt_cannot_advance_and_changes_nothing() -> None:
     store = MemoryStore()
-    checkpoint_of(store, "a").create_missing()
+    checkpoint_of(store, "a").create_missing(lambda: None)
     stale = checkpoint_of(store, "a").claim(0)
     checkpoint_of(store, "b").claim(0)
     before = dict(store.objects)
@@ -98,7 +98,7 @@ def test_a_superseded_attempt_cannot_advance_and_changes_nothing() -> None:
 
 def test_of_two_claims_at_once_one_wins() -> None:
     store = MemoryStore()
-    checkpoint_of(store, "a").create_missing()
+    checkpoint_of(store, "a").create_missing(lambda: None)
     state, version = checkpoint_of(store, "a").read(0)
     checkpoint_of(store, "b").claim(0)
 
@@ -119,7 +119,7 @@ def test_a_checkpoint_that_is_gone_says_that_another_attempt_has_finished() -> N
 def test_reading_all_reads_what_the_store_holds_now() -> None:
     store = MemoryStore()
     mine = checkpoint_of(store, "a", 2)
-    mine.create_missing()
+    mine.create_missing(lambda: None)
     checkpoint_of(store, "b", 2).claim(1)
 
-    assert ["a", "b"] == [state.attempt for state in mine.read_all()]
+    assert ["a", "b"] == [state.attempt for state in mine.read_all(lambda: None)]

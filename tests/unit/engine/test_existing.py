@@ -207,9 +207,28 @@ def test_where_the_table_is_unknown_it_is_not_taken_for_another(bucket: Bucket) 
     assert Start.RESUME == bucket.choose(table=None).start
 
 
-def test_new_leaves_an_incomplete_export_alone(bucket: Bucket) -> None:
-    first = bucket.choose()
+def test_new_leaves_an_incomplete_export_of_another_generation_alone(bucket: Bucket) -> None:
+    first = bucket.choose(work(generation="0"))
+    bucket.leave_incomplete(first.layout, generation="0")
+    target = bucket.choose(work(generation="1"), request(on_existing="new"))
+
+    assert Start.NEW == target.start
+    assert first.layout != target.layout
+
+
+@pytest.mark.parametrize("on_existing", ["fail", "new"])
+def test_a_retry_resumes_its_own_whatever_was_asked(bucket: Bucket, on_existing: str) -> None:
+    asked = request(on_existing=on_existing)
+    first = bucket.choose(asked=asked)
     bucket.leave_incomplete(first.layout)
+    again = bucket.choose(asked=asked)
+
+    assert (Start.RESUME, first.layout) == (again.start, again.layout)
+
+
+def test_new_passes_over_what_a_newer_package_left(bucket: Bucket) -> None:
+    first = bucket.choose()
+    bucket.store.put(first.layout.plan_key, b'{"version":2}')
     target = bucket.choose(asked=request(on_existing="new"))
 
     assert Start.NEW == target.start

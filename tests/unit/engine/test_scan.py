@@ -17,6 +17,7 @@ from airflow_dynamo_pipeline.errors import (
     CorruptReply,
     PipelineError,
     ServiceTrouble,
+    StaleAttempt,
     Stopped,
     Throttled,
 )
@@ -56,6 +57,8 @@ class Rig:
         self.sizer = PageSizer(consistent_read=False, size_bytes=8192 * 3, item_count=3)
         self.warned: list[str] = []
         self.table = table
+        self.turns: list[float] = []
+        self.refusals: list[Exception] = []
         self.scanner = Scanner(
             reader=table,
             throttle=self.throttle,
@@ -63,8 +66,14 @@ class Rig:
             clock=self.clock,
             stop=self.stop,
             total_segments=segments,
+            before_page=self.before_page,
             warn=self.warned.append,
         )
+
+    def before_page(self) -> None:
+        self.turns.append(self.clock.time)
+        if self.refusals:
+            raise self.refusals.pop()
 
     def read(self, segment: int = 0, start_key: bytes | None = None) -> list[str]:
         pages = self.scanner.pages(segment, start_key)
@@ -244,3 +253,16 @@ def test_a_stop_ends_the_pause_before_a_retry() -> None:
     with pytest.raises(Stopped):
         rig.read()
     assert [] == rig.table.inner.scans
+
+
+def test_before_each_page_and_after_its_turn_has_come_it_may_be_refused() -> None:
+    rig = Rig(ScriptedTable(inner=MemoryTable(items(30))), rate=4.0)
+    pages = rig.scanner.pages(0, None)
+    next(pages)
+    next(pages)
+    rig.refusals = [StaleAttempt("superseded")]
+    with pytest.raises(StaleAttempt):
+        next(pages)
+
+    assert 2 == len(rig.table.inner.scans)
+    assert 3 == len(set(rig.turns))

@@ -103,6 +103,7 @@ class Rig:
                 clock=self.clock,
                 stop=self.stop,
                 total_segments=1,
+                before_page=lambda: None,
                 warn=self.said.append,
             ),
             checkpoint=self.checkpoint,
@@ -111,7 +112,7 @@ class Rig:
             clock=self.clock,
             say=self.said.append,
         )
-        self.checkpoint.create_missing()
+        self.checkpoint.create_missing(lambda: None)
 
     def export(self) -> SegmentState:
         self.exporter.export(0)
@@ -419,14 +420,14 @@ def flaky_rig(table: TableReader, **settings: Any) -> tuple[Rig, Flaky]:
 
 
 def once(call: str, key: str, number: int, *, after: bool = False) -> Callable[[str, str, bool], bool]:
-    """Fail the n-th such call on such a key, and only that one."""
+    """Fail the n-th such call on such a key; a write twice, as its first new try comes without a pause."""
     count = 0
 
     def fail(this: str, where: str, is_after: bool) -> bool:
         nonlocal count
         if (this, is_after) == (call, after) and key in where:
             count += 1
-            return count == number
+            return number <= count <= number + (call == "write")
         return False
 
     return fail

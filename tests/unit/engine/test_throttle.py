@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from airflow_dynamo_pipeline.engine.throttle import (
+    LATENESS_FROM,
     LATENESS_SECONDS,
     LONGEST_WAIT_SECONDS,
     RECOVER_EVERY_SECONDS,
@@ -12,6 +13,7 @@ from airflow_dynamo_pipeline.engine.throttle import (
     SLOW_DOWN_FACTOR,
     Schedule,
     Throttle,
+    paced,
 )
 from airflow_dynamo_pipeline.errors import Stopped
 from tests.clock import ManualClock
@@ -128,31 +130,49 @@ def test_a_new_target_reaches_a_caller_that_is_waiting() -> None:
     clock.on_wait = lambda _seconds: throttle.set_target(1000.0) if throttle.target == 1.0 else None
     throttle.reserve(1.0)
 
-    assert pytest.approx(0.05) == clock.time - 1000.0
+    assert pytest.approx(0.05, rel=0.01) == clock.time - 1000.0
 
 
 def test_a_waiter_keeps_its_turn_when_it_wakes_a_little_late() -> None:
-    schedule = Schedule(100.0, 0.0)
-    schedule.book(50.0, 0.0)
-    schedule.book(50.0, 0.508, waited=True)
+    schedule = Schedule(1000.0, 0.0)
+    schedule.book(500.0, 0.0)
+    schedule.book(500.0, 0.503, waited=True)
 
-    assert pytest.approx(1.0 - 0.508) == schedule.seconds_until_free(0.508)
+    assert pytest.approx(1.0 - 0.503) == schedule.seconds_until_free(0.503)
 
 
-def test_a_waiter_that_wakes_very_late_is_forgiven_ten_milliseconds() -> None:
-    schedule = Schedule(100.0, 0.0)
-    schedule.book(50.0, 0.0)
-    schedule.book(50.0, 5.0, waited=True)
+def test_a_waiter_that_wakes_very_late_is_forgiven_four_milliseconds() -> None:
+    schedule = Schedule(1000.0, 0.0)
+    schedule.book(500.0, 0.0)
+    schedule.book(500.0, 5.0, waited=True)
 
+    assert 0.004 == LATENESS_SECONDS
     assert pytest.approx(0.5 - LATENESS_SECONDS) == schedule.seconds_until_free(5.0)
 
 
-def test_a_caller_that_did_not_wait_is_forgiven_nothing() -> None:
-    schedule = Schedule(100.0, 0.0)
-    schedule.book(50.0, 0.0)
-    schedule.book(50.0, 0.508)
+def test_below_500_units_per_second_a_waiter_is_forgiven_nothing() -> None:
+    schedule = Schedule(499.0, 0.0)
+    schedule.book(499.0, 0.0)
+    schedule.book(499.0, 1.003, waited=True)
 
-    assert pytest.approx(0.5) == schedule.seconds_until_free(0.508)
+    assert pytest.approx(1.0) == schedule.seconds_until_free(1.003)
+
+
+@pytest.mark.parametrize("rate", [1.0, 499.0, 500.0, 501.0, 503.0, 1000.0, 40_000.0])
+def test_e8_what_lateness_can_add_to_a_second_is_taken_off_the_rate(rate: float) -> None:
+    scheduled = paced(rate)
+    forgiven = LATENESS_SECONDS * scheduled if scheduled >= LATENESS_FROM else 0.0
+
+    assert 0.995 * rate <= scheduled
+    assert scheduled + forgiven <= rate
+
+
+def test_a_caller_that_did_not_wait_is_forgiven_nothing() -> None:
+    schedule = Schedule(1000.0, 0.0)
+    schedule.book(500.0, 0.0)
+    schedule.book(500.0, 0.503)
+
+    assert pytest.approx(0.5) == schedule.seconds_until_free(0.503)
 
 
 def test_replies_out_of_order_leave_what_each_cost() -> None:
