@@ -77,6 +77,12 @@ class VirtualClock:
     def now(self) -> datetime:
         return EPOCH + timedelta(seconds=self.monotonic() - 1000.0)
 
+    def advance(self, seconds: float) -> None:
+        """Let time pass that nobody waited for: the process slept."""
+        with self._lock:
+            self._time += seconds
+            self._touched = time.monotonic()
+
     def wait(self, event: threading.Event, seconds: float) -> bool:
         with self._lock:
             self._touched = time.monotonic()

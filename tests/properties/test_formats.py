@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dynamo_pipeline.formats import FORMATS
+from airflow_dynamo_pipeline.items.page import cut_page
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
 
 TAG_NAMES = ["S", "N", "B", "SS", "NS", "BS", "M", "L", "BOOL", "NULL", "s", "sS", "nULL", "bOOL", "Item"]
@@ -73,7 +74,8 @@ def sent(draw: st.DrawFn) -> tuple[Any, msgspec.Raw]:
     indent = draw(st.sampled_from([None, None, 1]))
     separators = draw(st.sampled_from([(",", ":"), (" , ", " : ")]))
     text = json.dumps(item, ensure_ascii=draw(st.booleans()), indent=indent, separators=separators)
-    return item, msgspec.Raw(text.encode())
+    (raw,) = cut_page(b'{"Items":[' + text.encode() + b'],"Count":1}').Items
+    return item, raw
 
 
 def lines(format_name: str, batch: list[tuple[Any, msgspec.Raw]]) -> list[bytes]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
 import pytest
 
@@ -218,8 +219,7 @@ def test_a_read_goes_on_though_the_pieces_are_cut_otherwise() -> None:
 
 
 def test_a_read_that_is_always_cut_at_once_fails_when_the_patience_is_over() -> None:
-    # BUG reported: opening is lazy, so that "tried again" always succeeded and the next chunk failed:
-    # a loop without a pause and without an end.
+    """Opening is lazy and always succeeds; it is the first chunk that fails."""
     clock = ManualClock()
     with pytest.raises(ServiceTrouble):
         list(reading(CutStore(*[0] * 100_000), clock).read("a"))
@@ -315,7 +315,7 @@ def test_a_tables_description_is_tried_again_and_its_pages_are_not() -> None:
     """The engine pays for every page it tries, so it must know of every try."""
 
     class TroubledTable(MemoryTable):
-        errors = [TROUBLE]
+        errors: ClassVar = [TROUBLE]
 
         def describe(self) -> TableDescription:
             if self.errors:

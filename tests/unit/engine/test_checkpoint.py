@@ -102,11 +102,8 @@ def test_of_two_claims_at_once_one_wins() -> None:
     state, version = checkpoint_of(store, "a").read(0)
     checkpoint_of(store, "b").claim(0)
 
-    class Late(MemoryStore):
-        """Reads what was there before the other claim."""
-
     late = checkpoint_of(store, "a")
-    late.read = lambda _segment: (state, version)  # type: ignore[method-assign]
+    late.read = lambda segment: (state, version)  # type: ignore[method-assign]
     with pytest.raises(VersionConflict):
         late.claim(0)
 

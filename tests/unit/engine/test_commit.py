@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -92,7 +93,8 @@ def test_e3_the_manifest_is_written_after_its_files_and_before_the_checkpoint_go
     ],
 )
 def test_e5_of_two_attempts_in_the_commit_at_once_one_summary_stands_and_both_return_it(step: str) -> None:
-    """Their clocks and rates differ, and so would their summaries; either checksum must fit the one that stands."""
+    # BUG reported for commit.json: see tests/properties/test_export.py
+    """Clocks and rates differ and so would the summaries; the checksum must fit the one there is."""
     results: list[ExportResult] = []
 
     def overtake(store: Hooked) -> None:
@@ -133,9 +135,7 @@ def test_e5_an_attempt_that_lost_its_lease_does_not_commit() -> None:
 
 
 def test_e5_a_lease_won_on_a_finished_export_does_not_touch_it() -> None:
-    # BUG reported: an attempt looked for its target while another worked, and takes the lease after that
-    # one has committed and removed lease and checkpoint. It then scans anew and its commit removes the
-    # parts that the manifest lists.
+    """It looked for its target while another worked; its lease is free because that one is done."""
     first: list[dict[str, bytes]] = []
 
     def finish_first(store: Hooked) -> None:
@@ -143,10 +143,8 @@ def test_e5_a_lease_won_on_a_finished_export_does_not_touch_it() -> None:
         first.append({key: stored.body for key, stored in store.objects.items()})
 
     store = Hooked("_started", finish_first)
-    try:
+    with contextlib.suppress(StaleAttempt, LeaseHeld):
         World(store=store, clock=VirtualClock(began_at=600.0)).export(request(**ASKED))
-    except (StaleAttempt, LeaseHeld):
-        pass
 
     assert first[0] == {key: store.objects[key].body for key in first[0] if key in store.objects}
     assert sorted(listed_keys(store, place_of(store))) == data_keys(store)

@@ -62,7 +62,7 @@ class Bucket:
 
 def replace_generation(generation: str) -> bytes:
     ours = OurPart(generation=generation)
-    return test_manifest.Summary(
+    return type(test_manifest.SUMMARY)(
         **{
             name: getattr(test_manifest.SUMMARY, name)
             for name in test_manifest.SUMMARY.__struct_fields__

@@ -182,8 +182,8 @@ def test_a_stop_ends_the_watching_and_takes_nothing() -> None:
 
 
 def test_a_check_beside_a_beat_does_not_make_the_holder_stale() -> None:
-    # BUG reported: the calling thread beats while a segment's thread checks (segment_export.export);
-    # both write on the same version, and the loser calls its own attempt superseded. Needs a lock.
+    """The calling thread beats while a segment's thread checks: both write on the version of the last."""
+
     class Overlapping(MemoryStore):
         """Holds the first write until a second one has come or is plainly kept out."""
 

@@ -131,8 +131,8 @@ def test_each_part_is_one_line_with_the_native_keys() -> None:
     body = encode_files([part("a"), part("b", 4)])
 
     assert [
-        {"itemCount": 3, "md5Checksum": "bWQ1", "etag": '"e-1"', "dataFileS3Key": "a"},
-        {"itemCount": 4, "md5Checksum": "bWQ1", "etag": '"e-1"', "dataFileS3Key": "b"},
+        {"itemCount": 3, "md5Checksum": "bWQ1", "etag": "e-1", "dataFileS3Key": "a"},
+        {"itemCount": 4, "md5Checksum": "bWQ1", "etag": "e-1", "dataFileS3Key": "b"},
     ] == [json.loads(line) for line in body.splitlines()]
     assert body.endswith(b"\n")
 

@@ -225,6 +225,11 @@ def test_what_an_export_holds_changes_its_fingerprint(name: str) -> None:
     assert request().fingerprint() != request(**{name: WHAT[name]}).fingerprint()
 
 
+@pytest.mark.parametrize("uri", ["s3://backups/daily/", "s3a://backups/daily", "s3://backups//daily"])
+def test_the_same_place_written_otherwise_is_the_same_export(uri: str) -> None:
+    assert request().fingerprint() == request(s3_uri=uri).fingerprint()
+
+
 def test_every_setting_is_either_what_or_how() -> None:
     expressions = {"expression_attribute_names", "expression_attribute_values"}
 

@@ -185,6 +185,16 @@ def test_replies_out_of_order_leave_what_each_cost() -> None:
     assert pytest.approx(0.3) == schedule.seconds_until_free(5.0)
 
 
+def test_a_call_that_cost_more_is_paid_for_though_the_next_was_let_through_before() -> None:
+    schedule = Schedule(10.0, 0.0)
+    first, second, third = (schedule.book(10.0, float(second)) for second in range(3))
+    schedule.settle(first, 10.0)
+    schedule.settle(second, 50.0)
+    schedule.settle(third, 10.0)
+
+    assert pytest.approx(7.0 - 2.0) == schedule.seconds_until_free(2.0)
+
+
 def test_settled_bookings_are_forgotten() -> None:
     schedule = Schedule(10.0, 0.0)
     for second in range(1000):

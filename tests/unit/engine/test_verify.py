@@ -137,6 +137,19 @@ def test_e6_an_edited_list_of_files_is_named(
     assert hidden == (export.layout.files_key not in found)
 
 
+def test_e6_counts_that_were_exchanged_name_both_files(export: Exported) -> None:
+    lines = [json.loads(line) for line in export.body(export.layout.files_key).splitlines()]
+    lines[0]["itemCount"], lines[1]["itemCount"] = 1, 3
+    edited = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    export.write(export.layout.files_key, edited)
+    export.write(export.layout.files_checksum_key, checksum(edited))
+
+    assert {
+        export.files[0]: "it holds 2 items, the manifest says 1",
+        export.files[1]: "it holds 2 items, the manifest says 3",
+    } == export.findings()
+
+
 @pytest.mark.parametrize("key", ["summary_key", "files_key"])
 def test_e6_an_edited_manifest_is_named_even_if_its_meaning_is_the_same(export: Exported, key: str) -> None:
     where = getattr(export.layout, key)

@@ -70,11 +70,14 @@ def test_no_more_threads_work_than_were_asked_for(rig: Rig) -> None:
 
 
 def test_ticks_come_from_the_calling_thread_while_tasks_run(rig: Rig) -> None:
-    never = threading.Event()
-    rig.run(Workers([0], lambda _: None if rig.clock.wait(never, 5.0) else None, threads=1))
+    rig.run(Workers([0], lambda _: _busy(rig.clock, 5.0), threads=1))
 
     assert {threading.get_ident()} == set(rig.ticks)
     assert 10 <= len(rig.ticks) <= 12
+
+
+def _busy(clock: VirtualClock, seconds: float) -> None:
+    clock.wait(threading.Event(), seconds)
 
 
 def test_the_error_of_a_task_is_raised_when_all_threads_have_ended(rig: Rig) -> None:
@@ -151,8 +154,7 @@ def test_no_tasks_end_at_once(rig: Rig) -> None:
 def test_a_thread_that_cannot_be_started_does_not_leave_others_running(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # BUG reported: Workers.run starts its threads before the try. Where the second one cannot be started
-    # (a container's limit on processes) the first goes on alone: nobody stops or joins it.
+    """As where a container limits the number of processes."""
     start, count = threading.Thread.start, 0
 
     def limited(thread: threading.Thread) -> None:

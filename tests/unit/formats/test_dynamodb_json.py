@@ -23,14 +23,6 @@ def test_no_items_give_no_chunks() -> None:
     assert [] == list(DynamoDBJson().encode([]))
 
 
-def test_an_indented_item_is_drawn_to_one_line() -> None:
-    indented = b'{\n  "a": {\n    "S": "x \\n y"\n  }\n}'
-
-    assert b'{"Item":{"n":{"N":"1"}}}\n{"Item":{"a":{"S":"x \\n y"}}}\n' == lines(
-        b'{"n":{"N":"1"}}', indented
-    )
-
-
 def test_the_items_are_joined_once_and_not_copied_again() -> None:
     chunks = list(DynamoDBJson().encode([msgspec.Raw(b'{"n":{"N":"1"}}')] * 3))
 

@@ -17,6 +17,12 @@ def test_items_and_last_key_are_the_text_that_came() -> None:
     assert 7 == page.ScannedCount
 
 
+def test_an_indented_page_gives_items_of_one_line() -> None:
+    indented = b'{\n  "Items": [\n    {"a": {\n      "S": "x \\n y"\n    }}\n  ],\n  "Count": 1\n}\n'
+
+    assert [b'{"a":{"S":"x \\n y"}}'] == [bytes(item) for item in cut_page(indented).Items]
+
+
 @pytest.mark.parametrize("key", [b"", b',"LastEvaluatedKey":null', b',"LastEvaluatedKey":{}'])
 def test_a_key_that_could_not_continue_the_scan_is_none(key: bytes) -> None:
     assert cut_page(b'{"Items":[],"Count":0,"ScannedCount":0' + key + b"}").last_key is None
