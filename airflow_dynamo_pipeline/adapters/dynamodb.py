@@ -51,7 +51,8 @@ class DynamoDBTable:
         self._arguments = _scan_arguments(request)
         self._warn = warn
         self._taken = threading.local()
-        self._plain = False
+        self._lock = threading.Lock()
+        self._is_plain = False
         client.meta.events.register(BEFORE_PARSE, self._take_body, unique_id=f"dynamo-pipeline-{id(self)}")
 
     def describe(self) -> TableDescription:
@@ -71,13 +72,14 @@ class DynamoDBTable:
             arguments["Limit"] = call.limit
         if call.start_key is not None:
             arguments["ExclusiveStartKey"] = typed_values(json.loads(call.start_key))
-        self._taken.body = None
-        with translated("dynamodb:Scan", self._resource):
-            parsed = self._client.scan(**arguments)
+        self._taken.body, self._taken.is_ours = None, True
+        try:
+            with translated("dynamodb:Scan", self._resource):
+                parsed = self._client.scan(**arguments)
+        finally:
+            self._taken.is_ours = False
         body: bytes | None = self._taken.body
-        if body is not None:
-            return body
-        return scan_response_json(parsed)
+        return scan_response_json(parsed) if body is None else body
 
     @property
     def _resource(self) -> str:
@@ -86,17 +88,26 @@ class DynamoDBTable:
 
     def _take_body(self, response_dict: dict[str, Any], **_: object) -> None:
         """Take a successful reply's body and leave botocore an empty one to parse."""
-        if response_dict["status_code"] not in SUCCESS or self._plain:
-            return
+        if response_dict["status_code"] not in SUCCESS or not getattr(self._taken, "is_ours", False):
+            return  # an error, or somebody else's call on the same client
         headers, body = response_dict["headers"], response_dict["body"]
+        encoded = headers.get("content-encoding", "identity") != "identity"
+        if not encoded:
+            _check_crc32(headers, body)
         content_type = str(headers.get("content-type", "")).partition(";")[0].strip()
-        if content_type not in JSON_TYPES or headers.get("content-encoding", "identity") != "identity":
-            self._plain = True
-            self._warn(f"Scan replies are {content_type or 'of no stated type'}: parsing them by botocore")
-            return
-        _check_crc32(headers, body)
-        self._taken.body = body
-        response_dict["body"] = b"{}"
+        if encoded or content_type not in JSON_TYPES:
+            self._go_plain(content_type)
+        else:
+            self._taken.body = body
+            response_dict["body"] = b"{}"
+
+    def _go_plain(self, content_type: str) -> None:
+        """Leave a reply to botocore's parser; said once, whichever thread comes first."""
+        with self._lock:
+            if not self._is_plain:
+                self._is_plain = True
+                kind = content_type or "of no stated type"
+                self._warn(f"Scan replies are {kind}, or encoded: parsing them by botocore")
 
 
 def _check_crc32(headers: Mapping[str, str], body: bytes) -> None:

@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
+from rich.text import Text
 
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.progress import Progress
 
 BAR_SECONDS = 0.5
 LINE_SECONDS = 10.0
-WIDTH = 200  # of a table: a URI must come out whole, or it cannot be copied
+MARGIN = 60  # beside the longest value: a URI must come out whole, or it cannot be copied
 
 
 class Output:
@@ -36,11 +37,11 @@ class Output:
 
     def say(self, line: str) -> None:
         """One line of information."""
-        self._console.print(line, markup=False)
+        self._console.print(line, markup=False, emoji=False)
 
     def warn(self, line: str) -> None:
         """One line somebody should see."""
-        self._console.print(f"warning: {line}", markup=False, style="yellow")
+        self._console.print(f"warning: {line}", markup=False, emoji=False, style="yellow")
 
     @contextmanager
     def progress(self) -> Iterator[None]:
@@ -71,8 +72,8 @@ class Output:
             click.echo(json.dumps(record))
             return
         table = Table(title=title, show_header=False, title_justify="left", box=None)
-        table.add_column(no_wrap=True)
-        table.add_column(overflow="fold")
         for name, value in record.items():
-            table.add_row(name, f"{value:,}" if isinstance(value, int | float) else str(value))
-        Console(highlight=False, width=WIDTH).print(table)
+            shown = f"{value:,}" if isinstance(value, int | float) else str(value)
+            table.add_row(name, Text(shown, no_wrap=True, overflow="ignore"))
+        longest = max(len(str(value)) for value in record.values())
+        Console(highlight=False, width=longest + MARGIN).print(table)

@@ -29,9 +29,16 @@ def retrying(
 ) -> tenacity.Retrying:
     """Make a retry loop for one call; it raises the last error when the patience is over, or Stopped.
 
+    The patience begins with the first failure: a call that waited long for its turn has all of it.
     ``before_pause`` sees each error that will be retried.
     """
-    began = clock.monotonic()
+    failed_at: float | None = None
+
+    def is_over(_state: tenacity.RetryCallState) -> bool:
+        nonlocal failed_at
+        now = clock.monotonic()
+        failed_at = now if failed_at is None else failed_at
+        return now - failed_at >= patience_seconds
 
     def pause(seconds: float) -> None:
         if clock.wait(stop, seconds):
@@ -45,7 +52,7 @@ def retrying(
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(worth_retrying),
         wait=tenacity.wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-        stop=lambda _state: clock.monotonic() - began >= patience_seconds,
+        stop=is_over,
         sleep=pause,
         before_sleep=note,
         reraise=True,

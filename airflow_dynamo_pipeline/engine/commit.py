@@ -59,7 +59,13 @@ class Commit:
             return theirs
         parts = list(in_order(part for state in states for part in state.parts))
         self._remove_unnamed(parts)
-        self._write(parts, self._agreed(self._summary(states, parts).to_json()))
+        body = self._agreed(self._summary(states, parts).to_json())
+        theirs = read_summary(
+            self._store, self._layout
+        )  # its commit.json is gone again, and ours in its place
+        if theirs is not None:
+            return theirs
+        self._write(parts, body)
         summary = read_summary(self._store, self._layout)
         if summary is None:
             raise StaleAttempt(f"{self._layout.summary_key} was removed while it was being committed")

@@ -69,6 +69,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
         return msgspec.json.encode(self)
 
 
+class _Version(msgspec.Struct):
+    version: int = OUR_VERSION
+
+
+class _Versioned(msgspec.Struct):
+    """What is read first: the version of our part, whatever else a newer package put there."""
+
+    ours: _Version = msgspec.field(name="airflowDynamoPipeline", default_factory=_Version)
+
+
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One line of ``manifest-files.json``."""
 
@@ -104,12 +114,12 @@ def decode_files(body: bytes, key: str) -> Sequence[FileEntry]:
 def decode_summary(body: bytes, key: str) -> Summary:
     """Read ``manifest-summary.json``, ours or a native one; raises UnexpectedReply or UnknownVersion."""
     try:
-        summary = msgspec.json.decode(body, type=Summary)
+        found = msgspec.json.decode(body, type=_Versioned).ours.version
+        if found > OUR_VERSION:
+            raise UnknownVersion(key, found, OUR_VERSION)
+        return msgspec.json.decode(body, type=Summary)
     except msgspec.DecodeError as problem:
         raise UnexpectedReply(f"{key} is not a manifest summary: {problem}") from problem
-    if summary.ours.version > OUR_VERSION:
-        raise UnknownVersion(key, summary.ours.version, OUR_VERSION)
-    return summary
 
 
 def read_summary(store: ObjectStore, layout: ExportLayout) -> Summary | None:

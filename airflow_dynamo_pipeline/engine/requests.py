@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -198,8 +199,8 @@ def _check_rate(request: ExportRequest) -> Iterator[Problem]:
         yield Problem(
             "ratio", f"{request.ratio:g} is not above 0 and at most {MAX_RATIO:g}", "0.25 is a quarter"
         )
-    if request.units_per_second is not None and request.units_per_second < 1:
-        yield Problem("units_per_second", f"{request.units_per_second:g} is not 1 or more")
+    if request.units_per_second is not None and not 1 <= request.units_per_second < math.inf:
+        yield Problem("units_per_second", f"{request.units_per_second:g} is not 1 or more, and finite")
 
 
 def _check_sizes(request: ExportRequest) -> Iterator[Problem]:
@@ -248,7 +249,7 @@ def _check_expressions(request: ExportRequest) -> Iterator[Problem]:
         given: Mapping[str, Any] = getattr(request, name)
         mark = "#" if name.endswith("names") else ":"
         for key in given:
-            if not key.startswith(mark):
+            if not str(key).startswith(mark):
                 yield Problem(name, f"{key!r} does not begin with {mark!r}")
             elif key not in used:
                 yield Problem(

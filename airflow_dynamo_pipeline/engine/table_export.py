@@ -192,6 +192,7 @@ class _Run:
     def run(self, housekeeping: Housekeeping) -> Summary:
         """Scan what is left, then commit."""
         self._checkpoint.create_missing(self._between_calls)
+        self._lease.check()  # on a machine that slept, these may be checkpoints of a committed export
         left = []
         for state in self._checkpoint.read_all(self._between_calls):
             self.totals.add(state)

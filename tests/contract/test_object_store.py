@@ -442,7 +442,9 @@ def test_a_read_holds_a_piece_not_the_object(s3_store: Case) -> None:
     assert max(len(chunk) for chunk in s3_store.store.read("k")) <= MIB
 
 
-@pytest.mark.parametrize("look", ["region", "get", "read", "put", "keys", "folders", "delete", "probe", "create"])
+@pytest.mark.parametrize(
+    "look", ["region", "get", "read", "put", "keys", "folders", "delete", "probe", "create"]
+)
 def test_a_missing_bucket_is_named(world: World, look: str) -> None:
     missing = f"bucket-{uuid.uuid4().hex}"
     store = S3Store(world.fresh_client("s3"), missing)

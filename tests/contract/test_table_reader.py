@@ -147,8 +147,14 @@ def items_of(key: Key, count: int = COUNT) -> list[Item]:
     """Items with every type in them; where there is a sort key, three share a partition."""
     return [
         {
-            **{name: VALUES[kind](n if part else n // (len(key) * 2 - 1)) for part, (name, kind) in enumerate(key)},
-            **{"n": {"N": str(n)}, "text": {"S": "x" * n + "z"}, "set": {"SS": ["a", "b"]}, "b": binary(b"\0")},
+            **{
+                name: VALUES[kind](n if part else n // (len(key) * 2 - 1))
+                for part, (name, kind) in enumerate(key)
+            },
+            "n": {"N": str(n)},
+            "text": {"S": "x" * n + "z"},
+            "set": {"SS": ["a", "b"]},
+            "b": binary(b"\0"),
             "deep": {"M": {"S": {"L": [{"NULL": True}, {"BOOL": False}, {"M": {}}, {"L": []}]}}},
         }
         for n in range(count)
@@ -162,12 +168,16 @@ def source(kind: Kind, key: Key = KEYS[0], count: int = COUNT) -> Source:
 
 def page_of(reader: TableReader, **call: Any) -> Item:
     """One page, parsed by no code of ours."""
-    body = reader.scan(ScanCall(**{"segment": 0, "total_segments": 1, "limit": None, "start_key": None, **call}))
+    body = reader.scan(
+        ScanCall(**{"segment": 0, "total_segments": 1, "limit": None, "start_key": None, **call})
+    )
     page: Item = json.loads(body)
     return page
 
 
-def pages(reader: TableReader, *, segment: int = 0, total: int = 1, limit: int | None = None) -> Iterator[Item]:
+def pages(
+    reader: TableReader, *, segment: int = 0, total: int = 1, limit: int | None = None
+) -> Iterator[Item]:
     """Every page of a segment, each asked for by the raw key of the one before, as the engine does."""
     start: bytes | None = None
     while True:
@@ -377,7 +387,9 @@ def test_the_warning_is_given_once_however_many_threads_find_the_cause_together(
     barrier = threading.Barrier(4)
 
     def meet(response_dict: dict[str, Any], **_: object) -> None:
-        response_dict["headers"] = _Meeting({**response_dict["headers"], "content-type": "text/json"}, barrier)
+        response_dict["headers"] = _Meeting(
+            {**response_dict["headers"], "content-type": "text/json"}, barrier
+        )
 
     client.meta.events.register_first("before-parse.dynamodb.Scan", meet)
     reader = DynamoDBTable(client, ExportRequest(table_name=name, s3_uri="s3://unused"), world.warned.append)

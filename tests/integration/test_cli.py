@@ -162,10 +162,12 @@ def test_a_person_gets_a_table_with_the_uri_whole(world: World, table: str) -> N
 
 
 def test_an_estimate_says_what_it_would_take_and_writes_nothing(world: World, table: str) -> None:
-    done = Command(world.dynamodb_url, world.moto_url).run("estimate", "--table", table, "--ratio", "0.5", "--json")
+    done = Command(world.dynamodb_url, world.moto_url).run(
+        "estimate", "--table", table, "--ratio", "0.5", "--json"
+    )
 
     assert (len(ITEMS), 50.0) == (done.result["items"], done.result["units_per_second"])
-    assert [] == world.keys()
+    assert [] == world.listed()
 
 
 def test_verify_finds_an_export_whole_or_names_the_file_that_is_not(world: World, table: str) -> None:
@@ -204,11 +206,13 @@ def test_what_went_wrong_is_on_stderr_and_in_the_exit_code(
     assert (code, "") == (done.code, done.out)
     assert words in done.err
     assert "Traceback" not in done.err
-    assert [] == world.keys()
+    assert [] == world.listed()
 
 
 def test_without_a_region_the_error_says_so(world: World) -> None:
-    command = Command(world.dynamodb_url, world.moto_url, environment={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""})
+    command = Command(
+        world.dynamodb_url, world.moto_url, environment={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}
+    )
 
     done = command.run("estimate", "--table", "orders")
 
@@ -314,10 +318,20 @@ def twenty(services: Services, dynamodb: DynamoDBClient, s3: S3Client, table: st
                 second, resumed = ended(second_process), ended(resuming)
             two.let_go()
             first = ended(first_process)
-        first_files = {key: killed_world.get(key) for key in killed_world.keys()}
+        first_files = {key: killed_world.get(key) for key in killed_world.listed()}
         again = command.run()
         yield Twenty(
-            killed_world, one, scanned_before, state, uploads, killed, resumed, again, first_files, second, first
+            killed_world,
+            one,
+            scanned_before,
+            state,
+            uploads,
+            killed,
+            resumed,
+            again,
+            first_files,
+            second,
+            first,
         )
 
 
@@ -342,21 +356,23 @@ def test_the_same_command_resumes_what_was_killed_with_each_item_once(twenty: Tw
 @pytest.mark.slow
 def test_a_resumed_export_reads_only_what_no_file_holds(twenty: Twenty) -> None:
     summary = twenty.world.summary(twenty.resumed.result["manifest_uri"])
-    resumed_scans = [
-        scan for scan in twenty.between.scans[MIDWAY + 1 :] if scan.start_key is not None
-    ]
+    resumed_scans = [scan for scan in twenty.between.scans[MIDWAY + 1 :] if scan.start_key is not None]
 
     assert len(ITEMS) == summary["airflowDynamoPipeline"]["scannedCount"]
     assert twenty.between.scans[MIDWAY + 1].start_key is not None
     assert json.loads(twenty.between.scans[MIDWAY + 1].start_key or "") == twenty.state["lastEvaluatedKey"]
     assert resumed_scans
     kept = {part["key"] for part in twenty.state["parts"]}
-    assert kept < {entry["dataFileS3Key"] for entry in twenty.world.file_entries(twenty.resumed.result["manifest_uri"])}
+    assert kept < {
+        entry["dataFileS3Key"] for entry in twenty.world.file_entries(twenty.resumed.result["manifest_uri"])
+    }
 
 
 @pytest.mark.slow
 def test_a_resumed_export_clears_away_what_the_killed_one_left(twenty: Twenty) -> None:
-    listed = {entry["dataFileS3Key"] for entry in twenty.world.file_entries(twenty.resumed.result["manifest_uri"])}
+    listed = {
+        entry["dataFileS3Key"] for entry in twenty.world.file_entries(twenty.resumed.result["manifest_uri"])
+    }
 
     assert listed == {key for key in twenty.first_files if "/data/" in key}
     assert [] == [key for key in twenty.first_files if "/_checkpoint/" in key]

@@ -72,7 +72,9 @@ def _order(n: int, chance: random.Random) -> Item:
             ]
         },
         "paid": {"BOOL": chance.random() < 0.5},
-        "note": text(chance.choice(["ring twice", 'say "hi"', "größer als 😀", "}},{", "a\nb\tc"]) + "!" * (n % 40)),
+        "note": text(
+            chance.choice(["ring twice", 'say "hi"', "größer als 😀", "}},{", "a\nb\tc"]) + "!" * (n % 40)
+        ),
     }
 
 
@@ -89,7 +91,12 @@ def _customer(n: int, chance: random.Random) -> Item:
 
 
 def _event(n: int, chance: random.Random) -> Item:
-    return {"pk": text(f"event#{n % 500}"), "sk": number(n), "at": number(1_700_000_000 + n), "what": text("seen")}
+    return {
+        "pk": text(f"event#{n % 500}"),
+        "sk": number(n),
+        "at": number(1_700_000_000 + n),
+        "what": text("seen"),
+    }
 
 
 KINDS = (_order, _customer, _event, _event)
@@ -107,12 +114,26 @@ def test_fifty_thousand_items_are_in_the_files_once_each(world: World, dynamodb:
     assert result.parts > 3
     assert multiset(items) == multiset(world.items(result.manifest_uri))
     assert [] == world.warned
-    assert result.item_count == verify_files(result.manifest_uri, world.ports(world.request(table)).store).item_count
+    assert (
+        result.item_count
+        == verify_files(result.manifest_uri, world.ports(world.request(table)).store).item_count
+    )
 
 
 # --- the wire, exactly ----------------------------------------------------------------------------
 
-NASTY_NAMES = ["Items", "Count", "ScannedCount", "LastEvaluatedKey", "ConsumedCapacity", "S", "M", "L", "NULL", "Item"]
+NASTY_NAMES = [
+    "Items",
+    "Count",
+    "ScannedCount",
+    "LastEvaluatedKey",
+    "ConsumedCapacity",
+    "S",
+    "M",
+    "L",
+    "NULL",
+    "Item",
+]
 NASTY_TEXTS = [
     "}},{",
     '}},{"pk":{"S":"x"}},{',
@@ -123,7 +144,7 @@ NASTY_TEXTS = [
     "/",
     "".join(chr(n) for n in range(1, 32)),
     "\x7f\x80\x9f\u2028\u2029\ufeff\ufffd\uffff",
-    "😀👩‍👩‍👧‍👦🏴󠁧󠁢󠁳󠁣󠁴󠁿𝔘\U0010ffff",
+    "😀👩‍👩‍👧‍👦🏴󠁧󠁢󠁳󠁣󠁴󠁿\U0010ffff",
     "e\u0301é",
     "<!--&amp;-->",
     "\x00",
@@ -165,7 +186,9 @@ def nasty() -> list[Item]:
     items += [{"pk": text(f"name {name}"), name: text(name)} for name in NASTY_NAMES]
     items.append({"pk": text("names"), **{name: {"L": [text(name)]} for name in NASTY_NAMES}})
     items.append({"pk": text('"quoted"\\\x01é😀')})
-    items.append({"pk": text("odd names"), 'a"b': number(1), "a\\b": number(2), "a\nb": number(3), "😀": number(4)})
+    items.append(
+        {"pk": text("odd names"), 'a"b': number(1), "a\\b": number(2), "a\nb": number(3), "😀": number(4)}
+    )
     return items
 
 
@@ -260,7 +283,12 @@ def test_a_key_of_any_kind_continues_the_scan(world: World, dynamodb: DynamoDBCl
     """At a low rate pages are small, so that many keys go back to the service."""
     kinds = KEYS[key]
     items = [
-        {**{name: OF_KIND[kind](n if part or len(kinds) == 1 else n // 50) for part, (name, kind) in enumerate(kinds)}}
+        {
+            **{
+                name: OF_KIND[kind](n if part or len(kinds) == 1 else n // 50)
+                for part, (name, kind) in enumerate(kinds)
+            }
+        }
         | {"fill": text("x" * 2000)}
         for n in range(150)
     ]
@@ -335,7 +363,9 @@ def projected(*names: str) -> list[Item]:
         ("local", projected("pk", "sk", "n", "text", "shop", "at")),
     ],
 )
-def test_an_index_gives_what_it_projects(world: World, indexed: str, index: str, expected: list[Item]) -> None:
+def test_an_index_gives_what_it_projects(
+    world: World, indexed: str, index: str, expected: list[Item]
+) -> None:
     calls = count_calls(world, "Scan")
 
     result = world.export(indexed, index_name=index, clock=FastClock(), units_per_second=4, segments=2)
@@ -438,13 +468,23 @@ def test_an_on_demand_table_is_exported_by_ratio(world: World, dynamodb: DynamoD
 # --- formats and compressions ---------------------------------------------------------------------
 
 SMALL = [
-    {"pk": text("a\nb"), "n": number("1.5"), "set": {"SS": ["x"]}, "m": {"M": {"L": {"L": [{"NULL": True}]}}}},
+    {
+        "pk": text("a\nb"),
+        "n": number("1.5"),
+        "set": {"SS": ["x"]},
+        "m": {"M": {"L": {"L": [{"NULL": True}]}}},
+    },
     {"pk": text("2"), "b": binary(b"\xff"), "yes": {"BOOL": True}},
 ]
-LINES = {
+LINES: dict[str, list[Item]] = {
     "dynamodb_json": [{"Item": item} for item in SMALL],
     "data_pipeline": [
-        {"pk": {"s": "a\nb"}, "n": {"n": "1.5"}, "set": {"sS": ["x"]}, "m": {"m": {"L": {"l": [{"nULL": True}]}}}},
+        {
+            "pk": {"s": "a\nb"},
+            "n": {"n": "1.5"},
+            "set": {"sS": ["x"]},
+            "m": {"m": {"L": {"l": [{"nULL": True}]}}},
+        },
         {"pk": {"s": "2"}, "b": {"b": "/w=="}, "yes": {"bOOL": True}},
     ],
     "plain_json": [
@@ -493,9 +533,9 @@ def test_a_data_pipeline_export_has_the_manifest_emr_looks_for(world: World, sma
 
     manifest = json.loads(world.get(key_of(result.manifest_uri).replace(SUMMARY, "manifest")))
     assert 3 == manifest["version"]
-    assert [f"s3://{world.bucket}/{entry['dataFileS3Key']}" for entry in world.file_entries(result.manifest_uri)] == [
-        entry["url"] for entry in manifest["entries"]
-    ]
+    assert [
+        f"s3://{world.bucket}/{entry['dataFileS3Key']}" for entry in world.file_entries(result.manifest_uri)
+    ] == [entry["url"] for entry in manifest["entries"]]
 
 
 # --- two ways to read a page ----------------------------------------------------------------------
@@ -505,7 +545,9 @@ def relabel(response_dict: dict[str, Any], **_: object) -> None:
     response_dict["headers"]["content-type"] = "text/json"
 
 
-def test_the_plain_path_gives_the_bytes_of_the_fast_one(world: World, services: Services, nasty_table: str) -> None:
+def test_the_plain_path_gives_the_bytes_of_the_fast_one(
+    world: World, services: Services, nasty_table: str
+) -> None:
     plain = World.of(services, world.bucket)
     plain.client("dynamodb").meta.events.register_first("before-parse.dynamodb.Scan", relabel)
 
@@ -532,7 +574,7 @@ def test_the_plain_path_is_one_line_in_the_log(world: World, nasty_table: str) -
 
 
 def test_a_table_in_moto_is_exported_too(services: Services, bucket: str) -> None:
-    """moto takes what DynamoDB Local refuses and the service allows: empty strings and binaries."""
+    """Unlike DynamoDB Local it takes empty strings and binaries, as the service does."""
     world = World(services.moto_url, services.moto_url, bucket)
     table = create_table(aws_client("dynamodb", services.moto_url))
     items = [*nasty(), {"pk": text("empty"), "s": text(""), "b": binary(b""), "l": {"L": [text("")]}}]
@@ -614,7 +656,7 @@ def test_nothing_lies_at_the_target_but_what_a_native_export_has(world: World, s
     root = key_of(result.manifest_uri).removesuffix(SUMMARY)
     (data,) = world.data_keys()
     names = ["_started", "manifest-files.json", "manifest-files.md5", SUMMARY, "manifest-summary.md5"]
-    assert sorted([data, *(root + name for name in names)]) == world.keys()
+    assert sorted([data, *(root + name for name in names)]) == world.listed()
     assert b"" == world.get(root + "_started")
     assert re.fullmatch(r"out/AWSDynamoDB/\d{4}(-\d\d){5}-[0-9a-f]{8}/", root)
     assert re.fullmatch(root + r"data/0000-00000-[0-9a-f]{8}\.json\.gz", data)
@@ -634,13 +676,13 @@ def test_each_manifest_has_its_checksum_beside_it(world: World, small: str, name
 def test_the_checkpoint_stays_if_asked_and_goes_otherwise(world: World, small: str, kept: bool) -> None:
     world.export(small, segments=2, keep_checkpoint=kept)
 
-    assert kept == any("/_checkpoint/" in key for key in world.keys())
+    assert kept == any("/_checkpoint/" in key for key in world.listed())
     assert ([True, True] if kept else []) == [state["done"] for state in world.checkpoints()]
 
 
 def test_the_same_arguments_make_another_export_once_the_first_is_complete(world: World, small: str) -> None:
     first = world.export(small)
-    before = {key: world.get(key) for key in world.keys()}
+    before = {key: world.get(key) for key in world.listed()}
 
     second = world.export(small)
 
@@ -651,24 +693,26 @@ def test_the_same_arguments_make_another_export_once_the_first_is_complete(world
 
 def test_a_retry_after_the_commit_adopts_what_is_there(world: World, small: str) -> None:
     first = world.export(small, generation="one")
-    before = world.keys()
+    before = world.listed()
     calls = count_calls(world, "Scan")
 
     second = world.export(small, generation="one")
 
     assert (first.export_id, "adopt", 2) == (second.export_id, second.start, second.item_count)
-    assert before == world.keys()
+    assert before == world.listed()
     assert 0 == calls["Scan"]
 
 
 def test_an_export_to_the_top_of_a_bucket_has_no_stray_slash(world: World, small: str) -> None:
     result = world.export(small, s3_uri=f"s3://{world.bucket}")
 
-    assert all(key.startswith("AWSDynamoDB/") for key in world.keys())
+    assert all(key.startswith("AWSDynamoDB/") for key in world.listed())
     assert key_of(result.manifest_uri).startswith("AWSDynamoDB/")
 
 
-def test_progress_is_reported_from_the_calling_thread_and_ends_with_everything(world: World, small: str) -> None:
+def test_progress_is_reported_from_the_calling_thread_and_ends_with_everything(
+    world: World, small: str
+) -> None:
     threads: list[int] = []
     world.reports = _Listening(threads)
 

@@ -101,11 +101,13 @@ class World:
         """A request as an operator or the command line would make it."""
         if "ratio" not in settings:
             settings = {"units_per_second": QUICK, "segments": 2, **settings}
-        return ExportRequest.from_settings({"table_name": table_name, "s3_uri": f"s3://{self.bucket}/out", **settings})
+        return ExportRequest.from_settings(
+            {"table_name": table_name, "s3_uri": f"s3://{self.bucket}/out", **settings}
+        )
 
     def ports(self, request: ExportRequest, clock: Clock | None = None) -> Ports:
         """The package's own wiring, under a fast clock: what is tried for ten minutes is soon given up."""
-        with mock.patch.object(wiring, "SystemClock", lambda: clock or FastClock()):
+        with mock.patch.object(wiring, "SystemClock", return_value=clock or FastClock()):
             return export_ports(
                 self.client, request, stop=threading.Event(), say=self.said.append, warn=self.warned.append
             )
@@ -123,7 +125,7 @@ class World:
 
     # --- what lies in the bucket, read without the package ----------------------------------------
 
-    def keys(self) -> list[str]:
+    def listed(self) -> list[str]:
         pages = self.fresh_client("s3").get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
@@ -140,14 +142,14 @@ class World:
         self.fresh_client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
 
     def data_keys(self) -> list[str]:
-        return [key for key in self.keys() if "/data/" in key]
+        return [key for key in self.listed() if "/data/" in key]
 
     def manifests(self) -> list[str]:
-        return [key for key in self.keys() if key.endswith(SUMMARY)]
+        return [key for key in self.listed() if key.endswith(SUMMARY)]
 
     def checkpoints(self) -> list[Item]:
         """The state of every segment of the only unfinished export, in order."""
-        keys = [key for key in self.keys() if "/_checkpoint/" in key]
+        keys = [key for key in self.listed() if "/_checkpoint/" in key]
         return [json.loads(self.get(key)) for key in keys if key.rpartition("/")[2][:-5].isdigit()]
 
     def summary(self, manifest_uri: str) -> Item:
@@ -195,7 +197,9 @@ def create_table(
     """Make an empty table; ``key`` names one or two attributes and their types."""
     name = f"table-{uuid.uuid4().hex}"
     kinds = ("HASH", "RANGE")
-    attributes = dict(key) | {each["AttributeName"]: each["AttributeType"] for each in more.pop("attributes", ())}
+    attributes = dict(key) | {
+        each["AttributeName"]: each["AttributeType"] for each in more.pop("attributes", ())
+    }
     billing = {"ProvisionedThroughput": {"ReadCapacityUnits": 100, "WriteCapacityUnits": 100}}
     arguments: dict[str, Any] = {
         "TableName": name,
@@ -238,8 +242,8 @@ def call(connection: http.client.HTTPConnection, operation: str, request: Item) 
         {
             "X-Amz-Target": f"DynamoDB_20120810.{operation}",
             "Content-Type": "application/x-amz-json-1.0",
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/{REGION}/dynamodb/aws4_request, "
-            "SignedHeaders=host, Signature=0",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/{REGION}/dynamodb/"
+            "aws4_request, SignedHeaders=host, Signature=0",
         },
     )
     response = connection.getresponse()

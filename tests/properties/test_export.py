@@ -324,10 +324,6 @@ def test_e3_the_summary_is_the_last_object_an_export_writes() -> None:
 def test_e5_a_stale_attempt_that_goes_on_after_a_takeover_changes_nothing(
     segments: int, asleep: float
 ) -> None:
-    # BUG reported: frozen at its first look at the checkpoints, with a clock that stood still (a suspended
-    # machine), it makes checkpoints anew and leaves a second set of parts in data/.
-    # BUG reported: frozen before it writes commit.json, which its successor then removes with the checkpoint,
-    # it believes to be the first to commit and writes the checksum of its own summary beside the other's.
     wrong = []
     for at in range(1, calls_of_a_whole_export(segments) + 1):
         bucket = MemoryStore()

@@ -93,7 +93,6 @@ def test_e3_the_manifest_is_written_after_its_files_and_before_the_checkpoint_go
     ],
 )
 def test_e5_of_two_attempts_in_the_commit_at_once_one_summary_stands_and_both_return_it(step: str) -> None:
-    # BUG reported for commit.json: see tests/properties/test_export.py
     """Clocks and rates differ and so would the summaries; the checksum must fit the one there is."""
     results: list[ExportResult] = []
 

@@ -94,7 +94,6 @@ def test_a_summary_read_back_is_the_summary_written() -> None:
 
 
 def test_a_native_summary_is_read_with_an_empty_prefix() -> None:
-    # BUG reported, should AWS write null for an empty prefix: Summary.s3_prefix is str, so null is refused.
     found = decode_summary(NATIVE.replace(b'"s3Prefix":null', b'"s3Prefix":""'), "key")
 
     assert (8, "ddb", "") == (found.item_count, found.s3_bucket, found.ours.generation)
@@ -110,8 +109,6 @@ def test_a_newer_version_is_refused() -> None:
 
 
 def test_a_newer_version_is_refused_before_its_other_keys_are_read() -> None:
-    # BUG reported: decode_summary decodes the whole before it looks at the version, so a key whose type
-    # changed in version 2 is "not a manifest summary" instead of "upgrade" (principle 7: version first).
     body = SUMMARY.to_json().replace(
         b'"airflowDynamoPipeline":{"version":1', b'"airflowDynamoPipeline":{"version":2,"parts":["a"],"x":1'
     )

@@ -227,8 +227,6 @@ def test_each_page_has_patience_of_its_own() -> None:
 
 
 def test_waiting_for_its_own_throttle_does_not_use_up_a_calls_patience() -> None:
-    # BUG reported: the patience of a call begins before reserve(). Where a page waits ten minutes for its
-    # turn (1 unit/s and a failed call's 128.5 units, a few times), its first refusal is final.
     rig = Rig(ScriptedTable(ServiceTrouble("503"), inner=MemoryTable([])), rate=1.0)
     rig.throttle.settle(rig.throttle.reserve(700.0), 700.0)
 
