@@ -20,6 +20,21 @@ def worth_retrying(error: BaseException) -> bool:
     return isinstance(error, Temporary) and not isinstance(error, Stopped | LeaseHeld)
 
 
+class _Patience:
+    """Over when so much time has passed since the first failure."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._failed_at: float | None = None
+
+    def __call__(self, _state: tenacity.RetryCallState) -> bool:
+        now = self._clock.monotonic()
+        if self._failed_at is None:
+            self._failed_at = now
+        return now - self._failed_at >= self._seconds
+
+
 def retrying(
     clock: Clock,
     stop: threading.Event,
@@ -32,13 +47,6 @@ def retrying(
     The patience begins with the first failure: a call that waited long for its turn has all of it.
     ``before_pause`` sees each error that will be retried.
     """
-    failed_at: float | None = None
-
-    def is_over(_state: tenacity.RetryCallState) -> bool:
-        nonlocal failed_at
-        now = clock.monotonic()
-        failed_at = now if failed_at is None else failed_at
-        return now - failed_at >= patience_seconds
 
     def pause(seconds: float) -> None:
         if clock.wait(stop, seconds):
@@ -52,7 +60,7 @@ def retrying(
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(worth_retrying),
         wait=tenacity.wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-        stop=is_over,
+        stop=_Patience(clock, patience_seconds),
         sleep=pause,
         before_sleep=note,
         reraise=True,

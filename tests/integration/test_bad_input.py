@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # stubs, which only the checker has
 
 MIB = 1024 * 1024
 TEN_MINUTES_IN_ONE_SECOND = 600.0
+ENOUGH_PAGES = 30  # of two segments: whoever got more of them has closed a file of a mebibyte, 14 pages
 SMALL_PAGES: dict[str, Any] = {
     "units_per_second": 40,
     "segments": 2,
@@ -342,7 +343,7 @@ def test_an_export_that_is_there_is_left_alone_if_that_was_asked(
 # --- what a newer version left --------------------------------------------------------------------
 
 
-def interrupted(world: World, table: str, *, pages: int = 20) -> list[str]:
+def interrupted(world: World, table: str, *, pages: int = ENOUGH_PAGES) -> list[str]:
     """Leave an unfinished export with parts; returns the keys."""
     inject(world.client("dynamodb"), "Scan", after(pages, dynamodb_error("AccessDeniedException", "no")))
     with pytest.raises(AccessDenied):
@@ -477,8 +478,8 @@ def test_a_permission_that_is_withdrawn_midway_costs_nothing(world: World, table
 
     states = world.checkpoints()
     named = [part["key"] for state in states for part in state["parts"]]
-    assert 1 == len(named)
-    assert named == world.data_keys()
+    assert named
+    assert sorted(named) == world.data_keys()
     assert [] == world.uploads()
     complete(world, table)
 
@@ -524,7 +525,9 @@ def test_an_expression_dynamodb_refuses_is_shown_in_its_words(world: World, tabl
 def test_a_table_deleted_during_the_export_is_reported_as_such(world: World, own_table: str) -> None:
     client = world.fresh_client("dynamodb")
     inject(
-        world.client("dynamodb"), "Scan", after(20, _once(lambda: client.delete_table(TableName=own_table)))
+        world.client("dynamodb"),
+        "Scan",
+        after(ENOUGH_PAGES, _once(lambda: client.delete_table(TableName=own_table))),
     )
 
     refused(
@@ -559,7 +562,7 @@ def test_a_table_made_anew_during_the_export_is_not_mixed_with_the_old_one(
         )
         fill(world.dynamodb_url, own_table, [{"pk": {"S": "new"}}])
 
-    inject(world.client("dynamodb"), "Scan", after(20, _once(replace)))
+    inject(world.client("dynamodb"), "Scan", after(ENOUGH_PAGES, _once(replace)))
 
     refused(
         world, TableChanged, own_table, "made anew", "nothing was committed", table=own_table, **SMALL_PAGES
@@ -675,7 +678,7 @@ def test_a_page_that_was_damaged_on_its_way_is_read_again_and_counted_once(
 def test_a_page_that_is_damaged_each_time_ends_the_export_and_keeps_what_was_read(
     world: World, table: str, fault: Answer
 ) -> None:
-    inject(world.client("dynamodb"), "Scan", after(25, fault))
+    inject(world.client("dynamodb"), "Scan", after(ENOUGH_PAGES, fault))
 
     refused(
         world,
@@ -745,7 +748,7 @@ def test_a_throttled_scan_is_tried_again_and_its_reasons_are_in_the_log(
 
 
 def test_throttling_without_end_gives_up_and_can_be_resumed(world: World, table: str) -> None:
-    inject(world.client("dynamodb"), "Scan", after(25, THROTTLES["provisioned"](TABLE_REASON)))
+    inject(world.client("dynamodb"), "Scan", after(ENOUGH_PAGES, THROTTLES["provisioned"](TABLE_REASON)))
 
     refused(
         world,

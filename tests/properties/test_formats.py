@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_dynamo_pipeline.formats import FORMATS
-from airflow_dynamo_pipeline.items.page import cut_page
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
+from airflow_dynamo_pipeline.items.page import cut_page
 
 TAG_NAMES = ["S", "N", "B", "SS", "NS", "BS", "M", "L", "BOOL", "NULL", "s", "sS", "nULL", "bOOL", "Item"]
 NESTED_AT_MOST = 6
