@@ -131,7 +131,8 @@ def _from_reply(error: boto.ClientError, action: str, resource: str) -> Pipeline
     if code in THROTTLED:
         return Throttled(f"{code} on {resource}: {text}{_named(reasons_of(reply))}", reasons_of(reply))
     if code in MISSING:
-        return NotFound(MISSING[code], resource, "check the name and the region")
+        kind = MISSING[code]
+        return NotFound(kind, resource.removeprefix(f"{kind} "), "check the name and the region")
     if code in CORRUPT:
         return CorruptReply(f"{action} on {resource}: {code}: {text}")
     if code in TROUBLE or status == TOO_MANY_REQUESTS or status >= SERVER_ERROR:

@@ -36,9 +36,10 @@ class Retries:
 
     def __call__(self, call: Callable[[], Result]) -> Result:
         """Call until it succeeds or the patience is over."""
-        return retrying(self.clock, self.stop, before_pause=self._note)(call)
+        return retrying(self.clock, self.stop, before_pause=self.note)(call)
 
-    def _note(self, error: PipelineError) -> None:
+    def note(self, error: PipelineError) -> None:
+        """Say that a call failed and will be tried again."""
         self.warn(f"{error}; trying again")
 
 
@@ -184,7 +185,8 @@ class RetryingWriter:
         """Append bytes."""
         try:
             self._inner.write(data)
-        except Temporary:
+        except Temporary as error:
+            self._retries.note(error)
             self._retries(lambda: self._inner.write(b""))
 
     def close(self) -> str:

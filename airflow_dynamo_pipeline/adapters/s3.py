@@ -50,7 +50,10 @@ class S3Store:
         return _headers(reply).get(REGION_HEADER)
 
     def probe(self, key: str) -> None:
-        """Begin an upload and abort it, list and delete: what an export needs, and nothing is left."""
+        """Begin an upload and abort it, list and delete: what an export needs.
+
+        Nothing is left; where the bucket keeps versions, the deletion of no object leaves a delete marker.
+        """
         with translated("s3:ListBucket", self._arn()):
             self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
         with translated("s3:PutObject", self._arn(key)):

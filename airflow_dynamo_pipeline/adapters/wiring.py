@@ -15,6 +15,7 @@ from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable
 from airflow_dynamo_pipeline.adapters.retrying import RetryingCapacity, RetryingStore, RetryingTable
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
 from airflow_dynamo_pipeline.engine.plan import Ports
+from airflow_dynamo_pipeline.engine.ports import Clock
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 
 ENGINE_CONFIG = Config(
@@ -34,9 +35,10 @@ def export_ports(
     stop: threading.Event,
     say: Callable[[str], None],
     warn: Callable[[str], None],
+    clock: Clock | None = None,
 ) -> Ports:
-    """Everything an export of this request needs. ``stop`` ends every wait of the ports."""
-    clock = SystemClock()
+    """Everything an export of this request needs. ``stop`` ends every wait; no ``clock``: the machine's."""
+    clock = clock or SystemClock()
     table = DynamoDBTable(client("dynamodb"), request, warn)
     store = S3Store(client("s3"), request.location.bucket, kms_key_id=request.s3_sse_kms_key_id)
     capacity = AwsCapacity(

@@ -18,6 +18,9 @@ LOWEST_RATE = 1.0
 PARTITION_BYTES = 10 * 1024**3  # a partition's size limit
 PARTITION_UNITS = 3000.0  # and its read ceiling per second
 UNITS_PER_SECOND_PER_SEGMENT = 600.0  # one segment's pages one after another reach it at about 210 ms each
+MAX_THREADS = 8  # segments read at the same time: each holds a page, its lines and a piece of an upload
+MAX_AUTO_SEGMENTS = 1000  # each costs a few S3 calls at the start and at the commit
+PAGE_BYTES = 1024 * 1024
 LEAST_PAGE_UNITS = 2.0  # pages below it waste the rounding up to 4 KB
 
 
@@ -94,17 +97,16 @@ def segments_for(table: TableDescription, request: ExportRequest, rate: ReadRate
     """How many segments ``segments="auto"`` makes.
 
     One for each partition-sized share of the table (10 GB, or 3,000 units of capacity), or as many
-    as are needed to reach the rate (600 units per second each) if that is more, but never more
-    than the rate can feed with pages of two units.
+    as are needed to reach the rate (600 units per second each, eight at a time) if that is more; but
+    never more than the table has pages, or than the rate can feed with pages of two units.
     """
     index = table.indexes.get(request.index_name) if request.index_name else None
     size = table.size_bytes if index is None else index.size_bytes
     shares = max(math.ceil(size / PARTITION_BYTES), math.ceil((rate.capacity or 0.0) / PARTITION_UNITS), 1)
-    wanted = max(shares, math.ceil(rate.units_per_second / UNITS_PER_SECOND_PER_SEGMENT))
-    return min(wanted, segments_fed_by(rate.units_per_second), MAX_AUTO_SEGMENTS)
-
-
-MAX_AUTO_SEGMENTS = 1000  # each costs a few S3 calls at the start and at the commit
+    for_rate = min(MAX_THREADS, math.ceil(rate.units_per_second / UNITS_PER_SECOND_PER_SEGMENT))
+    pages = math.ceil(size / PAGE_BYTES) or MAX_THREADS  # 0: a table so new that DynamoDB has not counted it
+    fed = segments_fed_by(rate.units_per_second)
+    return min(max(shares, for_rate), pages, fed, MAX_AUTO_SEGMENTS)
 
 
 def segments_fed_by(units_per_second: float) -> int:

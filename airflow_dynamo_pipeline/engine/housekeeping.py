@@ -10,7 +10,7 @@ from airflow_dynamo_pipeline.engine.lease import Lease
 from airflow_dynamo_pipeline.engine.plan import READABLE_STATES, Plan, Ports
 from airflow_dynamo_pipeline.engine.progress import Progress, Totals
 from airflow_dynamo_pipeline.engine.throttle import Throttle
-from airflow_dynamo_pipeline.errors import NotFound, TableChanged, Temporary
+from airflow_dynamo_pipeline.errors import Stopped, TableChanged, Temporary
 
 CAPACITY_SECONDS = 60.0
 
@@ -104,8 +104,8 @@ class Housekeeping:
         try:
             table = self._ports.table.describe()
             rate = read_rate(self._plan.request, table, self._ports.capacity, own_units_per_second=own)
-        except NotFound as error:
-            raise TableChanged(f"the table was deleted during the export: {error}") from error
+        except Stopped:
+            return
         except Temporary as error:
             self._ports.warn(f"could not read the capacity again, keeping the rate: {error}")
             return

@@ -90,7 +90,7 @@ class Lease:
             raise LeaseHeld(
                 with_hint(
                     f"another live run is working on this export ({self._key})",
-                    "wait for it to end, stop it, or start a second export with on_existing='new'",
+                    "wait for it to end, or stop it",
                 )
             ) from None
 

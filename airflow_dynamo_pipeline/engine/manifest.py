@@ -56,7 +56,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     table_id: str | None = None
     export_time: datetime | None = None
     s3_bucket: str
-    s3_prefix: str
+    s3_prefix: str | None = None
     s3_sse_algorithm: str | None = None
     s3_sse_kms_key_id: str | None = None
     manifest_files_s3_key: str

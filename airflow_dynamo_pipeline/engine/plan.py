@@ -7,7 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from airflow_dynamo_pipeline.engine.capacity import ReadRate, read_rate, segments_fed_by, segments_for
+from airflow_dynamo_pipeline.engine.capacity import (
+    MAX_THREADS,
+    ReadRate,
+    read_rate,
+    segments_fed_by,
+    segments_for,
+)
 from airflow_dynamo_pipeline.engine.existing import Target, choose_target
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.layout import ROOT
@@ -23,8 +29,8 @@ from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.errors import PipelineError, PreflightFailed, Problem, Refused, Temporary
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
 
+LIKELY_PER_THREAD = 1500.0  # units per second of full pages at some 85 ms each
 READABLE_STATES = ("ACTIVE", "UPDATING")
-MAX_THREADS = 8  # bounds the memory: each thread holds a page, its lines and one piece of an upload
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,6 +114,11 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
             ports.say(
                 f"resuming with the {segments} segments the export was begun with, not {request.segments}"
             )
+    if rate.units_per_second > MAX_THREADS * LIKELY_PER_THREAD:
+        ports.say(
+            f"{rate.units_per_second:,.0f} units per second may not be reached: one task reads "
+            f"{MAX_THREADS} segments at a time"
+        )
     return Plan(request=request, work=work, target=target, table=table, rate=rate, segments=segments)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -21,6 +23,7 @@ MAX_RATIO = 1.5  # AWS Data Pipeline's documented upper end
 DEFAULT_RATIO = 0.25  # likewise its default
 MIN_PART_BYTES = 1024 * 1024
 MAX_PART_BYTES = 48 * 1024**3  # what 10,000 uploaded pieces of 5 MiB hold, even uncompressed
+PLACEHOLDER = re.compile(r"[#:]\w+")
 ON_EXISTING = ("resume", "fail", "new")
 
 
@@ -124,7 +127,12 @@ class ExportRequest:
         A retry with another rate, part size or number of segments therefore resumes.
         """
         what = {name: getattr(self, name) for name in WHAT_IT_HOLDS} | {"s3_uri": self.location.uri()}
-        return hashlib.sha256(json.dumps(what, sort_keys=True, default=dict).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(what, sort_keys=True, default=_jsonable).encode()).hexdigest()
+
+
+def _jsonable(value: object) -> object:
+    """Mappings of any kind as dicts, binaries as the base64 text they may be given as, too."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else dict(value)  # type: ignore[call-overload]
 
 
 REQUIRED = ("table_name", "s3_uri")
@@ -244,7 +252,7 @@ def _check_values(request: ExportRequest) -> Iterator[Problem]:
 
 
 def _check_expressions(request: ExportRequest) -> Iterator[Problem]:
-    used = f"{request.filter_expression or ''} {request.projection_expression or ''}"
+    used = PLACEHOLDER.findall(f"{request.filter_expression or ''} {request.projection_expression or ''}")
     for name in ("expression_attribute_names", "expression_attribute_values"):
         given: Mapping[str, Any] = getattr(request, name)
         mark = "#" if name.endswith("names") else ":"

@@ -8,6 +8,8 @@ No file is written to the worker's disk.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from airflow_dynamo_pipeline.engine import records
@@ -200,9 +202,10 @@ class _Run:
                 left.append(state.segment)
         if left:
             workers = Workers(left, self._exporter().export, threads=min(self._plan.threads, len(left)))
-            with old_objects_set_aside():
+            with old_objects_set_aside(), self._table_still_there():
                 workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
-        self._refuse_another_table()
+        with self._table_still_there():
+            self._refuse_another_table()
         summary = Commit(
             self._plan, self._ports, self._checkpoint, self._lease, held=self.throttle.held
         ).run()
@@ -231,6 +234,18 @@ class _Run:
     def _stop_all(self) -> None:
         self._ports.stop.set()
         self.throttle.wake()
+
+    @contextmanager
+    def _table_still_there(self) -> Iterator[None]:
+        """A table that is missing now was there a moment ago: that is not a wrong name."""
+        try:
+            yield
+        except NotFound as error:
+            if error.kind != "table":
+                raise
+            raise TableChanged(
+                f"table {self._plan.request.table_name} was deleted during the export; nothing was committed"
+            ) from error
 
     def _refuse_another_table(self) -> None:
         """Pages of two tables must not become one export."""

@@ -53,8 +53,8 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     :param file_format: ``dynamodb_json`` (default), ``data_pipeline`` or ``plain_json``.
     :param compression: ``gzip`` (default), ``zstd`` or ``none``.
     :param part_bytes: about how large a file gets before compression; default 128 MiB.
-    :param on_existing: ``resume`` (default) goes on with this run's unfinished export; ``fail`` refuses when
-        there is one; ``new`` always starts another.
+    :param on_existing: about exports this run made before Clear: ``resume`` (default) goes on with an
+        unfinished one, ``fail`` refuses, ``new`` starts another. A retry always goes on with its own.
     :param resume_within_seconds: an unfinished export untouched for longer is not resumed; default 24 h.
     :param keep_checkpoint: keep ``_checkpoint/`` after the manifest is written; default False.
     :param s3_sse_kms_key_id: encrypt what is written with this KMS key; default: the bucket's own settings.

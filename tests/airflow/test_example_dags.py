@@ -78,4 +78,4 @@ def test_a_missing_table_fails_the_run_at_once_and_says_why(home: Home) -> None:
     with pytest.raises(AirflowFailed):
         run_airflow(["dags", "test", "export_table", "--conf", conf], env, path / "fail.log", lambda _: None)
 
-    assert "no such table: table no-such-table" in (path / "fail.log").read_text()
+    assert "no such table: no-such-table" in (path / "fail.log").read_text()

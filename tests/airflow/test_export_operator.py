@@ -214,7 +214,7 @@ def test_a_missing_table_and_a_missing_bucket_fail_at_once_and_together(new_task
     with pytest.raises(AirflowFailException) as caught:
         operator("no-such-table", "no-such-bucket").execute(context_of(new_task()))
 
-    assert "no such table: table no-such-table" in str(caught.value)
+    assert "no such table: no-such-table" in str(caught.value)
     assert "no such bucket: no-such-bucket" in str(caught.value)
 
 

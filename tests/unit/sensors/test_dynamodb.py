@@ -100,7 +100,7 @@ def test_it_pokes_until_the_condition_is_met(script: Scripts, naps: list[float])
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("ResourceNotFoundException", "no such table: table orders"),
+        ("ResourceNotFoundException", "no such table: orders"),
         ("AccessDeniedException", "access denied: dynamodb:Describe"),
         ("ValidationException", "ValidationException"),
     ],
@@ -218,14 +218,14 @@ def test_the_triggers_success_ends_the_task(log: RecordedLog) -> None:
 
 
 def test_the_triggers_error_fails_the_task_for_good() -> None:
-    event = {"status": "error", "message": "no such table: table orders"}
+    event = {"status": "error", "message": "no such table: orders"}
 
-    with pytest.raises(AirflowFailException, match="no such table: table orders"):
+    with pytest.raises(AirflowFailException, match="no such table: orders"):
         provisioned().execute_complete(NO_CONTEXT, event)
 
 
 def test_the_triggers_error_can_be_a_skip() -> None:
-    event = {"status": "error", "message": "no such table: table orders"}
+    event = {"status": "error", "message": "no such table: orders"}
 
     with pytest.raises(AirflowSkipException):
         provisioned(soft_fail=True).resume_execution("execute_complete", {"event": event}, NO_CONTEXT)

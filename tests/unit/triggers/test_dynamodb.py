@@ -88,7 +88,7 @@ def test_it_waits_out_what_passes(script: Scripts, log: RecordedLog, code: str) 
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("ResourceNotFoundException", "no such table: table orders"),
+        ("ResourceNotFoundException", "no such table: orders"),
         ("AccessDeniedException", "access denied: dynamodb:DescribeTable on table orders"),
         ("UnrecognizedClientException", "the credentials were refused"),
         ("ValidationException", "ValidationException"),

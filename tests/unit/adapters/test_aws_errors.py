@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.errors import (
+    AccessDenied,
+    CorruptReply,
+    NotFound,
+    PipelineError,
+    ServiceTrouble,
+    Temporary,
+    Throttled,
+    UnexpectedReply,
+)
+
+ACTION, RESOURCE = "dynamodb:Scan", "table orders"
+
+
+def reply(code: str, status: int = 400, message: str = "as scripted", **more: Any) -> boto.ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        **more,
+    }
+    return boto.ClientError(response, "Scan")
+
+
+def raised(error: Exception, action: str = ACTION, resource: str = RESOURCE) -> PipelineError:
+    with pytest.raises(PipelineError) as caught, translated(action, resource):
+        raise error
+    assert caught.value.__cause__ is error
+    return caught.value
+
+
+def test_what_succeeds_passes() -> None:
+    with translated(ACTION, RESOURCE):
+        done = True
+    assert done
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "AccessDenied", "403"])
+def test_a_denial_names_action_and_resource(code: str) -> None:
+    error = raised(reply(code, 403))
+
+    assert isinstance(error, AccessDenied)
+    assert (ACTION, RESOURCE) == (error.action, error.resource)
+    assert "HINT: allow dynamodb:Scan on table orders" in str(error)
+
+
+def test_a_denial_for_the_keys_sake_names_the_kms_action_and_the_key() -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/0a1b"
+    user = "arn:aws:iam::123456789012:role/x"
+    text = f"User: {user} is not authorized to perform: kms:GenerateDataKey on resource: {key}"
+
+    error = raised(reply("AccessDenied", 403, text), "s3:PutObject", "arn:aws:s3:::backups/x")
+
+    assert isinstance(error, AccessDenied)
+    assert ("kms:GenerateDataKey", key) == (error.action, error.resource)
+
+
+@pytest.mark.parametrize("code", ["KMS.DisabledException", "KMS.KMSInvalidStateException"])
+def test_a_key_that_cannot_be_used_is_final_and_named(code: str) -> None:
+    error = raised(reply(code), "s3:PutObject", "arn:aws:s3:::backups/x")
+
+    assert isinstance(error, AccessDenied)
+    assert code in str(error)
+
+
+@pytest.mark.parametrize(
+    "code", ["UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch"]
+)
+def test_credentials_that_are_refused_are_final(code: str) -> None:
+    assert isinstance(raised(reply(code, 403)), AccessDenied)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InternalServerError",
+        "ServiceUnavailable",
+        "SlowDown",
+        "ExpiredTokenException",
+        "ExpiredToken",
+        "RequestTimeTooSkewed",
+        "TooManyRequestsException",
+        "KMS.ThrottlingException",
+    ],
+)
+def test_trouble_of_the_moment_is_temporary(code: str) -> None:
+    assert isinstance(raised(reply(code)), ServiceTrouble)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503])
+def test_an_unknown_code_with_a_status_of_the_moment_is_temporary(status: int) -> None:
+    assert isinstance(raised(reply("Whatever", status)), ServiceTrouble)
+
+
+@pytest.mark.parametrize("code", ["BadDigest", "XAmzContentChecksumMismatch"])
+def test_bytes_that_were_damaged_on_their_way_are_sent_again(code: str) -> None:
+    assert isinstance(raised(reply(code)), CorruptReply)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        boto.EndpointConnectionError(endpoint_url="http://x"),
+        boto.ReadTimeoutError(endpoint_url="http://x"),
+        boto.ConnectionClosedError(endpoint_url="http://x"),
+        boto.CredentialRetrievalError(provider="x", error_msg="x"),
+        boto.MetadataRetrievalError(error_msg="x"),
+        ResponseParserError("not json"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_network_and_a_failed_refresh_are_temporary(error: Exception) -> None:
+    assert isinstance(raised(error), Temporary)
+
+
+def test_no_credentials_at_all_are_final() -> None:
+    assert isinstance(raised(boto.NoCredentialsError()), AccessDenied)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("ResourceNotFoundException", "table"), ("NoSuchBucket", "bucket"), ("KMS.NotFoundException", "key")],
+)
+def test_what_is_missing_is_named(code: str, kind: str) -> None:
+    error = raised(reply(code))
+
+    assert isinstance(error, NotFound)
+    assert (kind, RESOURCE.removeprefix(f"{kind} ")) == (error.kind, error.name)
+
+
+@pytest.mark.parametrize("place", ["ThrottlingReasons", "throttlingReasons"])
+@pytest.mark.parametrize("nested", [False, True], ids=["beside", "inside Error"])
+def test_e9_reasons_are_read_under_both_spellings(place: str, nested: bool) -> None:
+    arn = "arn:aws:dynamodb:us-east-1:1:table/orders/index/by-city"
+    entries = [{"reason": "IndexReadProvisionedThroughputExceeded", "resource": arn}]
+    error = reply("ThrottlingException")
+    response: dict[str, Any] = error.response["Error"] if nested else error.response  # type: ignore[assignment]
+    response[place] = entries
+
+    found = raised(error)
+
+    assert isinstance(found, Throttled)
+    assert [("IndexReadProvisionedThroughputExceeded", arn)] == list(found.reasons)
+    assert arn in str(found)
+
+
+def test_e9_no_reason_is_no_reason() -> None:
+    found = raised(reply("ProvisionedThroughputExceededException"))
+
+    assert isinstance(found, Throttled)
+    assert [] == list(found.reasons)
+
+
+def test_a_refused_request_says_what_to_check() -> None:
+    error = raised(reply("ValidationException", message="Invalid FilterExpression"))
+
+    assert isinstance(error, UnexpectedReply)
+    assert "Invalid FilterExpression" in str(error)
+    assert "HINT: DynamoDB refused the request itself: check expressions" in str(error)

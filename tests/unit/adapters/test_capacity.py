@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_dynamo_pipeline.adapters.capacity import DEFAULT_TABLE_QUOTA, AwsCapacity
+from airflow_dynamo_pipeline.errors import AccessDenied, ServiceTrouble
+from tests.unit.scripted_aws import Scripted
+
+QUOTA = {"Quota": {"Value": 12_345.0}}
+
+
+class Metrics:
+    """A CloudWatch that has these sums, one a minute."""
+
+    def __init__(self, *sums: float) -> None:
+        self.sums = sums
+        self.asked: list[dict[str, Any]] = []
+
+    def get_metric_statistics(self, **asked: Any) -> Any:
+        self.asked.append(asked)
+        return {"Datapoints": [{"Sum": one} for one in self.sums]}
+
+
+def capacity(metrics: Any = None, *replies: Any, warned: list[str] | None = None) -> AwsCapacity:
+    quotas = Scripted("service-quotas", *(replies or [(200, QUOTA)]))
+    return AwsCapacity(lambda: metrics, lambda: quotas.client, (warned if warned is not None else []).append)
+
+
+def test_the_quota_is_the_accounts_and_asked_once() -> None:
+    quotas = Scripted("service-quotas", (200, QUOTA))
+    source = AwsCapacity(lambda: None, lambda: quotas.client, [].append)  # type: ignore[arg-type, return-value]
+
+    assert [12_345.0, 12_345.0] == [source.table_read_quota(), source.table_read_quota()]
+    assert ["GetServiceQuota"] == quotas.calls
+
+
+def test_a_quota_that_may_not_be_read_is_the_default_and_said() -> None:
+    warned: list[str] = []
+    source = capacity(None, (400, {"__type": "AccessDeniedException", "message": "no"}), warned=warned)
+
+    assert DEFAULT_TABLE_QUOTA == source.table_read_quota()
+    assert ["the account's table quota could not be read"] == [line.split(",")[0] for line in warned]
+
+
+def test_trouble_with_the_quota_is_not_taken_for_the_default() -> None:
+    with pytest.raises(ServiceTrouble):
+        capacity(None, (500, {"__type": "ServiceException"})).table_read_quota()
+
+
+def test_consumption_is_the_worst_minute_of_the_last_hour() -> None:
+    metrics = Metrics(600.0, 6000.0, *[60.0] * 58)
+
+    assert 100.0 == capacity(metrics).consumed_read_units_per_second("orders", None)
+    (asked,) = metrics.asked
+    assert [{"Name": "TableName", "Value": "orders"}] == asked["Dimensions"]
+    assert 3600 == (asked["EndTime"] - asked["StartTime"]).total_seconds()
+
+
+def test_an_index_has_a_consumption_of_its_own() -> None:
+    metrics = Metrics(60.0)
+    capacity(metrics).consumed_read_units_per_second("orders", "by-city")
+
+    assert {"Name": "GlobalSecondaryIndexName", "Value": "by-city"} in metrics.asked[0]["Dimensions"]
+
+
+def test_a_table_nobody_read_has_no_consumption() -> None:
+    assert 0.0 == capacity(Metrics()).consumed_read_units_per_second("orders", None)
+
+
+def test_a_consumption_that_may_not_be_read_is_never_taken_for_none() -> None:
+    denied = Scripted("cloudwatch", (403, {"__type": "AccessDenied", "message": "no"}))
+
+    with pytest.raises(AccessDenied, match="cloudwatch:GetMetricStatistics"):
+        capacity(denied.client).consumed_read_units_per_second("orders", None)
