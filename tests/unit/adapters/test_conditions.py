@@ -53,7 +53,7 @@ def test_recovery_is_described(reply: Reply, expected: Backups) -> None:
 def test_errors_are_our_own(condition: str, code: str, kind: type[PipelineError]) -> None:
     aws = Scripted("dynamodb", refused(code))
 
-    with pytest.raises(kind, match="table orders"):
+    with pytest.raises(kind, match="orders"):
         check(aws.client, condition, ARGUMENTS)
 
     assert 1 == len(aws.calls)

@@ -142,7 +142,10 @@ def test_a_global_index_has_capacity_of_its_own_and_a_local_one_the_tables() -> 
         (0, ReadRate(100.0, 400.0, ""), 1),
         (25 * GIB, ReadRate(900.0, 1000.0, ""), 3),  # a partition holds 10 GB
         (GIB, ReadRate(900.0, 10_000.0, ""), 4),  # and gives 3,000 units
-        (GIB, ReadRate(7_200.0, 7_200.0, ""), 12),  # a segment reaches 600 units
+        (GIB, ReadRate(4_200.0, 4_200.0, ""), 7),  # a segment reaches 600 units
+        (GIB, ReadRate(7_200.0, 7_200.0, ""), 8),  # and eight are read at a time
+        (3 * 1024**2, ReadRate(7_200.0, None, ""), 3),  # a table of three pages
+        (0, ReadRate(7_200.0, None, ""), 8),  # not counted yet
         (GIB, ReadRate(1_201.0, None, ""), 3),
         (100 * GIB, ReadRate(16.0, 10.0, ""), 2),  # pages of two units at a quarter of a second each
         (10**9 * GIB, ReadRate(10**9, None, ""), MAX_AUTO_SEGMENTS),

@@ -229,4 +229,13 @@ def test_a_resumed_export_keeps_its_segments_and_says_so() -> None:
     plan = make_plan(request(units_per_second=NO_WAITING, segments=9), work(), later.ports)
 
     assert (Start.RESUME, 4) == (plan.target.start, plan.segments)
-    assert ["resuming with the 4 segments the export was begun with, not 9"] == later.said
+    assert "resuming with the 4 segments the export was begun with, not 9" == later.said[0]
+
+
+def test_a_rate_that_eight_segments_hardly_reach_is_said() -> None:
+    fast, slow = World(), World()
+    make_plan(request(units_per_second=20_000), work(), fast.ports)
+    make_plan(request(units_per_second=10_000), work(), slow.ports)
+
+    assert ["20,000 units per second may not be reached: one task reads 8 segments at a time"] == fast.said
+    assert [] == slow.said
