@@ -20,6 +20,7 @@ The tree answers one question by class: can a retry help?
     └── Temporary                    a retry can help
         ├── Throttled                DynamoDB refused for want of capacity
         ├── ServiceTrouble           5xx, time-outs, cut connections
+        │   └── CredentialsExpired   refreshed ones may be there a moment later
         ├── CorruptReply             a body that does not match its checksum
         ├── LeaseHeld                another live run works on this export
         └── Stopped                  told to stop; the checkpoint is written
@@ -190,6 +191,10 @@ class Throttled(Temporary):
 
 class ServiceTrouble(Temporary):
     """A service failed on its side, or the network between did."""
+
+
+class CredentialsExpired(ServiceTrouble):
+    """The credentials have expired or could not be fetched just now; tried again for half a minute only."""
 
 
 class CorruptReply(Temporary):

@@ -13,6 +13,7 @@ from botocore.parsers import ResponseParserError
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,
+    CredentialsExpired,
     NotFound,
     PipelineError,
     ServiceTrouble,
@@ -67,9 +68,6 @@ TROUBLE = frozenset(
         "RequestThrottled",
         "ThrottledException",
         "BandwidthLimitExceeded",
-        "ExpiredToken",  # the next try takes refreshed credentials
-        "ExpiredTokenException",
-        "RequestExpired",
         "RequestTimeTooSkewed",
         "KMS.ThrottlingException",
         "KMS.InternalException",
@@ -78,6 +76,7 @@ TROUBLE = frozenset(
         "LimitExceededException",
     }
 )
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 CORRUPT = frozenset(
     {"BadDigest", "IncompleteBody", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 )
@@ -115,7 +114,9 @@ def translated(action: str, resource: str) -> Iterator[None]:
         raise CorruptReply(f"{action} on {resource}: {error}") from error
     except NO_CREDENTIALS as error:
         raise AccessDenied(action, resource, f"no usable credentials: {error}") from error
-    except (*NETWORK, *NO_REFRESH, ResponseParserError) as error:
+    except NO_REFRESH as error:
+        raise CredentialsExpired(f"{action} on {resource}: {error}") from error
+    except (*NETWORK, ResponseParserError) as error:
         raise ServiceTrouble(f"{action} on {resource}: {error}") from error
     except boto.ParamValidationError as error:
         raise UnexpectedReply(f"{action} on {resource}: {error}") from error
@@ -133,13 +134,22 @@ def _from_reply(error: boto.ClientError, action: str, resource: str) -> Pipeline
     if code in MISSING:
         kind = MISSING[code]
         return NotFound(kind, resource.removeprefix(f"{kind} "), "check the name and the region")
-    if code in CORRUPT:
-        return CorruptReply(f"{action} on {resource}: {code}: {text}")
-    if code in TROUBLE or status == TOO_MANY_REQUESTS or status >= SERVER_ERROR:
-        return ServiceTrouble(f"{action} on {resource}: {code or status}: {text}")
-    return _no_access(code, text, action, resource) or UnexpectedReply(
-        with_hint(f"{action} on {resource}: {code}: {text}", _hint(code))
+    detail = f"{action} on {resource}: {code or status}: {text}"
+    return (
+        _of_the_moment(code, status, detail)
+        or _no_access(code, text, action, resource)
+        or UnexpectedReply(with_hint(f"{action} on {resource}: {code}: {text}", _hint(code)))
     )
+
+
+def _of_the_moment(code: str, status: int, detail: str) -> PipelineError | None:
+    if code in CORRUPT:
+        return CorruptReply(detail)
+    if code in EXPIRED:
+        return CredentialsExpired(detail)
+    if code in TROUBLE or status == TOO_MANY_REQUESTS or status >= SERVER_ERROR:
+        return ServiceTrouble(detail)
+    return None
 
 
 def _no_access(code: str, text: str, action: str, resource: str) -> AccessDenied | None:

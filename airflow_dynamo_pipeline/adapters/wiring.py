@@ -25,6 +25,14 @@ ENGINE_CONFIG = Config(
     user_agent_extra="airflow-dynamo-pipeline",
 )
 
+DEFAULTS = Config(connect_timeout=10, read_timeout=30)  # a stop waits for what is under way
+
+
+def engine_config(given: Config | None) -> Config:
+    """A person's client settings between our defaults and what the engine must have."""
+    return DEFAULTS.merge(given or Config()).merge(ENGINE_CONFIG)
+
+
 Clients = Callable[[str], Any]  # boto3's clients have no common type; takes a service's name
 
 

@@ -13,7 +13,7 @@ import boto3
 import click
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
-from airflow_dynamo_pipeline.adapters.wiring import ENGINE_CONFIG
+from airflow_dynamo_pipeline.adapters.wiring import engine_config
 from airflow_dynamo_pipeline.errors import InvalidSetting, LeaseHeld, PipelineError, Refused, Stopped
 
 FAILED = 1
@@ -49,10 +49,13 @@ def exiting_by_code() -> Iterator[None]:
 def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
     """Ctrl-C and SIGTERM set the event; a second one ends the program as usual."""
 
+    def end() -> None:
+        stop.set()
+        click.echo("stopping: closing open parts and writing the checkpoint", err=True)
+
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)
-        click.echo("stopping: closing open parts and writing the checkpoint", err=True)
-        threading.Thread(target=stop.set).start()  # the interrupted thread may hold the event's lock
+        threading.Thread(target=end).start()  # the interrupted thread may hold the event's or stderr's lock
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -69,6 +72,6 @@ def clients(profile: str | None, region_name: str | None) -> Callable[[str], Any
 
     def client(service: str) -> Any:
         with translated(service, f"region {region_name or 'default'}"):
-            return session.client(service, config=ENGINE_CONFIG)  # type: ignore[call-overload]
+            return session.client(service, config=engine_config(None))  # type: ignore[call-overload]
 
     return client

@@ -8,11 +8,12 @@ from collections.abc import Callable
 import tenacity
 
 from airflow_dynamo_pipeline.engine.ports import Clock
-from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError, Stopped, Temporary
+from airflow_dynamo_pipeline.errors import CredentialsExpired, LeaseHeld, PipelineError, Stopped, Temporary
 
 PATIENCE_SECONDS = 600.0  # how long one call is tried before the task fails and Airflow retries it
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 20.0
+REFRESH_SECONDS = 30.0  # expired credentials that nobody refreshes stay expired
 
 
 def worth_retrying(error: BaseException) -> bool:
@@ -28,7 +29,10 @@ class _Patience:
         self._seconds = seconds
         self._failed_at: float | None = None
 
-    def __call__(self, _state: tenacity.RetryCallState) -> bool:
+    def __call__(self, state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, CredentialsExpired):
+            self._seconds = min(self._seconds, REFRESH_SECONDS)
         now = self._clock.monotonic()
         if self._failed_at is None:
             self._failed_at = now

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.ports import ABSENT, Absent, Clock, ObjectStore, VersionConflict
 from airflow_dynamo_pipeline.engine.records import LeaseRecord
-from airflow_dynamo_pipeline.errors import LeaseHeld, StaleAttempt, Stopped, with_hint
+from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError, StaleAttempt, Stopped, with_hint
 
 BEAT_SECONDS = 5.0
 SILENCE_SECONDS = 20.0
@@ -32,6 +32,7 @@ class Lease:
         self._version: str | None = None
         self._beats = 0
         self._beat_at = float("-inf")
+        self._lost: BaseException | None = None  # why it could not be renewed: nobody tries again
 
     def acquire(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         """Take the lease; raises LeaseHeld when another run shows signs of life, Stopped when told to."""
@@ -76,12 +77,18 @@ class Lease:
         return self._clock.monotonic() - self._beat_at >= BEAT_SECONDS
 
     def _renew(self) -> None:
+        if self._lost is not None:
+            raise self._lost
         try:
             self._put(self._version or ABSENT, released=False)
         except VersionConflict:
-            raise StaleAttempt(
+            self._lost = StaleAttempt(
                 f"another attempt has taken over this export ({self._key}); attempt {self._attempt} stops"
-            ) from None
+            )
+            raise self._lost from None
+        except PipelineError as error:
+            self._lost = error
+            raise
 
     def _take(self, expect: str | Absent) -> None:
         try:

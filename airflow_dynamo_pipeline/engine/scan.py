@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from airflow_dynamo_pipeline.engine.backoff import retrying
 from airflow_dynamo_pipeline.engine.ports import Clock, ScanCall, TableReader
 from airflow_dynamo_pipeline.engine.sizing import PageSizer
-from airflow_dynamo_pipeline.engine.throttle import Throttle
+from airflow_dynamo_pipeline.engine.throttle import Booking, Throttle
 from airflow_dynamo_pipeline.errors import PipelineError, Throttled
 from airflow_dynamo_pipeline.items.page import Page, cut_page
+
+TURN_SECONDS = 0.1  # a turn not used by then is given back: several, saved up, would be a burst
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,9 +50,8 @@ class Scanner:
 
     def _call(self, segment: int, start_key: bytes | None) -> Page:
         limit = self.sizer.limit(self.throttle.units_per_second)
-        booking = self.throttle.reserve(self.sizer.most_units(limit))
+        booking = self._turn(limit)
         try:
-            self.before_page()
             page = cut_page(self.reader.scan(self._scan_call(segment, limit, start_key)))
         except Throttled:
             self.throttle.refused(booking)
@@ -62,6 +63,20 @@ class Scanner:
         if page.units is not None:
             self.sizer.observe(page.ScannedCount, page.units)
         return page
+
+    def _turn(self, limit: int | None) -> Booking:
+        """A turn that is used at once; one that ``before_page`` took too long for is given back."""
+        while True:
+            booking = self.throttle.reserve(self.sizer.most_units(limit))
+            granted = self.clock.monotonic()
+            try:
+                self.before_page()
+            except BaseException:
+                self.throttle.refused(booking)  # nothing was read
+                raise
+            if self.clock.monotonic() - granted <= TURN_SECONDS:
+                return booking
+            self.throttle.refused(booking)  # its moment has passed
 
     def _scan_call(self, segment: int, limit: int | None, start_key: bytes | None) -> ScanCall:
         return ScanCall(segment=segment, total_segments=self.total_segments, limit=limit, start_key=start_key)

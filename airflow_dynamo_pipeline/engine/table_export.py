@@ -32,7 +32,14 @@ from airflow_dynamo_pipeline.engine.segment_export import SegmentExporter
 from airflow_dynamo_pipeline.engine.sizing import PageSizer
 from airflow_dynamo_pipeline.engine.throttle import Throttle
 from airflow_dynamo_pipeline.engine.workers import Workers
-from airflow_dynamo_pipeline.errors import LeaseHeld, NotFound, StaleAttempt, Stopped, TableChanged
+from airflow_dynamo_pipeline.errors import (
+    LeaseHeld,
+    NotFound,
+    PipelineError,
+    StaleAttempt,
+    Stopped,
+    TableChanged,
+)
 from airflow_dynamo_pipeline.formats import FORMATS
 
 
@@ -73,24 +80,35 @@ def export_table(request: ExportRequest, work: Work, ports: Ports, reports: Repo
         return _adopt(plan, ports)
     attempt = secrets.token_hex(4)
     lease = Lease(ports.store, plan.target.layout.lease_key, attempt, ports.clock)
-    _begin(plan, ports, lease)
     try:
+        _begin(plan, ports, lease)
         run = _Run(plan, ports, lease, attempt)
         summary = run.run(Housekeeping(plan, ports, lease, run.throttle, run.totals, reports))
-    except StaleAttempt:
-        if not _committed_for_us(plan, ports):
-            raise
-        return _adopt(plan, ports)
+    except PipelineError as error:
+        return _committed_meanwhile(plan, ports, error)
     finally:
         _let_go(lease, ports)
     remove_checkpoint(plan, ports)
     return _result(plan.target.layout, summary, plan.target.start)
 
 
-def _committed_for_us(plan: Plan, ports: Ports) -> bool:
-    """Whether the attempt that superseded this one has finished the work both were to do."""
-    summary = read_summary(ports.store, plan.target.layout)
-    return summary is not None and summary.ours.generation == plan.work.generation
+def _committed_meanwhile(plan: Plan, ports: Ports, error: PipelineError) -> ExportResult:
+    """What to make of an error: nothing, if the attempt that superseded this one has done the work of both.
+
+    If it was another generation's, the next try makes an export of its own.
+    """
+    try:
+        summary = read_summary(ports.store, plan.target.layout)
+    except PipelineError:
+        raise error from None
+    if summary is None:
+        raise error
+    if summary.ours.generation == plan.work.generation:
+        return _adopt(plan, ports)
+    remove_checkpoint(plan, ports)
+    raise LeaseHeld(
+        f"another run finished this export meanwhile ({plan.target.layout.manifest_uri})"
+    ) from error
 
 
 def _adopt(plan: Plan, ports: Ports) -> ExportResult:
@@ -127,11 +145,10 @@ def _begin(plan: Plan, ports: Ports, lease: Lease) -> None:
 def _refuse_committed(plan: Plan, ports: Ports) -> None:
     """Between our look at the target and the lease, another attempt may have finished the export.
 
-    Going on would scan it anew into a committed folder. The next try looks again and finds it.
+    Going on would scan it anew into a committed folder.
     """
     layout = plan.target.layout
-    committed = read_summary(ports.store, layout) is not None
-    if committed or ports.store.get(layout.plan_key) is None:
+    if read_summary(ports.store, layout) is not None or ports.store.get(layout.plan_key) is None:
         ports.store.delete([layout.lease_key])
         raise LeaseHeld(f"another attempt finished this export a moment ago ({layout.manifest_uri})")
 
@@ -194,7 +211,9 @@ class _Run:
     def run(self, housekeeping: Housekeeping) -> Summary:
         """Scan what is left, then commit."""
         self._checkpoint.create_missing(self._between_calls)
-        self._lease.check()  # on a machine that slept, these may be checkpoints of a committed export
+        if read_summary(self._ports.store, self._plan.target.layout) is not None:
+            raise StaleAttempt("another attempt committed this export while this one began")
+        self._lease.check()
         left = []
         for state in self._checkpoint.read_all(self._between_calls):
             self.totals.add(state)

@@ -63,6 +63,9 @@ class Schedule:
         """Accrue at another rate from now on; what is owed stays owed."""
         self._accrued = self.allowance(now)
         self._since = now
+        if units_per_second < self._rate and self._rate >= LATENESS_FROM:
+            # what was forgiven by the higher rate is too much for a second of the lower
+            self._free_at += LATENESS_SECONDS * (self._rate - units_per_second)
         self._rate = units_per_second
 
     def allowance(self, now: float) -> float:

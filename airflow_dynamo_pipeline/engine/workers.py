@@ -25,6 +25,7 @@ class Workers:
         self._failed = threading.Event()
         self._ended = threading.Event()
         self._running = threads
+        self._stop_all: Callable[[], None] = self._failed.set
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._work, name=f"segment-{n}") for n in range(threads)]
 
@@ -34,13 +35,14 @@ class Workers:
         On the first failure, or when ``tick`` raises (a signal does), ``stop_all`` is called and all
         threads are waited for; then the failure is raised.
         """
+        self._stop_all = stop_all
         try:
             for thread in self._threads:
                 thread.start()
             while not self._ended.is_set():
                 if self._failed.is_set():
                     stop_all()
-                tick()
+                self._tick(tick)
                 clock.wait(self._ended, TICK_SECONDS)
         finally:
             if not self._ended.is_set():
@@ -49,6 +51,13 @@ class Workers:
                 if thread.ident is not None:  # a signal may come between two starts
                     thread.join()
         self._raise_first()
+
+    def _tick(self, tick: Callable[[], None]) -> None:
+        try:
+            tick()
+        except Stopped:  # a failed segment told everyone to stop: its error is the cause
+            if not self._failed.is_set():
+                raise
 
     def _work(self) -> None:
         try:
@@ -59,6 +68,7 @@ class Workers:
         except BaseException as error:  # noqa: BLE001  handed to the calling thread, which raises it
             self._errors.append(error)
             self._failed.set()
+            self._stop_all()  # from here: the calling thread may be busy in a call of its own for minutes
         with self._lock:
             self._running -= 1
             if not self._running:

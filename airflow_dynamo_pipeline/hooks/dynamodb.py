@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_dynamo_pipeline.adapters.retrying import RetryingStore
-from airflow_dynamo_pipeline.adapters.wiring import ENGINE_CONFIG, export_ports, reading_store
+from airflow_dynamo_pipeline.adapters.wiring import engine_config, export_ports, reading_store
 from airflow_dynamo_pipeline.engine.plan import Ports
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 
@@ -58,12 +58,11 @@ class DynamoDBPipelineHook(AwsBaseHook):
 
     def client_for(self, service: str) -> Any:
         """A client for any service, by the same credentials, region and settings."""
-        config = self._config or self.conn_config.botocore_config
         sibling = AwsBaseHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self._region_name,
             verify=self._verify,
             client_type=service,
-            config=config.merge(ENGINE_CONFIG) if config else ENGINE_CONFIG,
+            config=engine_config(self._config or self.conn_config.botocore_config),
         )
         return sibling.get_conn()

@@ -404,3 +404,12 @@ def test_e8_a_waiter_is_never_let_through_before_its_turn() -> None:
         throttle.settle(throttle.reserve(20.0), 20.0)
 
     assert [0.0, 2.0, 4.0, 6.0, 8.0] == [pytest.approx(grant.at - START) for grant in record.grants]
+
+
+def test_e8_what_a_high_rate_forgave_does_not_burden_the_second_after_a_fall() -> None:
+    schedule = Schedule(40_000.0, 0.0)
+    schedule.book(128.5, 0.01, waited=True)
+    schedule.set_rate(1000.0, 0.01)
+
+    # all of the page is owed but what the lower rate may forgive
+    assert 128.5 - LATENESS_SECONDS * 1000.0 == pytest.approx(schedule.seconds_until_free(0.01) * 1000.0)

@@ -9,6 +9,7 @@ from airflow_dynamo_pipeline import errors
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,
+    CredentialsExpired,
     InvalidExport,
     InvalidRequest,
     InvalidSetting,
@@ -48,6 +49,7 @@ EXAMPLES: list[PipelineError] = [
     Throttled("slow", [("TableReadKeyRangeThroughputExceeded", "arn")]),
     ServiceTrouble("503"),
     CorruptReply("crc"),
+    CredentialsExpired("the token has expired"),
     LeaseHeld("busy"),
     Stopped("told to"),
 ]
@@ -98,7 +100,7 @@ def test_a_hint_stands_on_a_line_of_its_own(error: PipelineError) -> None:
 
 
 def test_the_class_says_whether_a_retry_can_help() -> None:
-    temporary = {Temporary, Throttled, ServiceTrouble, CorruptReply, LeaseHeld, Stopped}
+    temporary = {Temporary, Throttled, ServiceTrouble, CredentialsExpired, CorruptReply, LeaseHeld, Stopped}
 
     assert temporary == {kind for kind in ours() if issubclass(kind, Temporary)}
 

@@ -11,12 +11,14 @@ from airflow_dynamo_pipeline.engine.backoff import (
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     PATIENCE_SECONDS,
+    REFRESH_SECONDS,
     retrying,
     worth_retrying,
 )
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,
+    CredentialsExpired,
     LeaseHeld,
     NotFound,
     ServiceTrouble,
@@ -136,3 +138,17 @@ def test_each_error_that_will_be_retried_is_seen_once_and_the_last_is_raised_ins
     retries(failing(3))
 
     assert ["503 number 0", "503 number 1", "503 number 2"] == seen
+
+
+def test_expired_credentials_are_tried_for_half_a_minute_only() -> None:
+    clock, tries = ManualClock(), []
+
+    def call() -> None:
+        tries.append(clock.time)
+        raise CredentialsExpired("ExpiredToken")
+
+    with pytest.raises(CredentialsExpired):
+        retrying(clock, threading.Event())(call)
+
+    assert len(tries) > 1
+    assert tries[-1] - tries[0] <= REFRESH_SECONDS + LONGEST_PAUSE_SECONDS

@@ -8,7 +8,7 @@ from airflow_dynamo_pipeline.adapters.memory import MemoryStore
 from airflow_dynamo_pipeline.engine.lease import BEAT_SECONDS, SILENCE_SECONDS, Lease
 from airflow_dynamo_pipeline.engine.ports import Absent
 from airflow_dynamo_pipeline.engine.records import LeaseRecord, decode
-from airflow_dynamo_pipeline.errors import LeaseHeld, StaleAttempt, Stopped, Temporary
+from airflow_dynamo_pipeline.errors import LeaseHeld, ServiceTrouble, StaleAttempt, Stopped, Temporary
 from tests.clock import ManualClock
 
 KEY = "_checkpoint/lease.json"
@@ -220,3 +220,28 @@ def test_a_check_beside_a_beat_does_not_make_the_holder_stale() -> None:
         thread.join()
 
     assert [] == failures
+
+
+def test_a_lease_that_could_not_be_renewed_fails_once_for_everyone() -> None:
+    """Each thread would else begin ten minutes of its own, one after the other behind the lock."""
+
+    class Down(MemoryStore):
+        calls = 0
+        down = False
+
+        def put(self, key: str, body: bytes, *, expect: str | Absent | None = None) -> str:
+            if self.down:
+                self.calls += 1
+                raise ServiceTrouble("503")
+            return super().put(key, body, expect=expect)
+
+    store = Down()
+    one = Side(store, "one")
+    one.acquire()
+    store.down = True
+    one.clock.advance(BEAT_SECONDS)
+
+    for _ in range(3):
+        with pytest.raises(ServiceTrouble):
+            one.lease.beat()
+    assert 1 == store.calls

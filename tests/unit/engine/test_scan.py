@@ -59,6 +59,7 @@ class Rig:
         self.table = table
         self.turns: list[float] = []
         self.refusals: list[Exception] = []
+        self.on_turn: Callable[[], object] = lambda: None
         self.scanner = Scanner(
             reader=table,
             throttle=self.throttle,
@@ -72,6 +73,7 @@ class Rig:
 
     def before_page(self) -> None:
         self.turns.append(self.clock.time)
+        self.on_turn()
         if self.refusals:
             raise self.refusals.pop()
 
@@ -264,3 +266,29 @@ def test_before_each_page_and_after_its_turn_has_come_it_may_be_refused() -> Non
 
     assert 2 == len(rig.table.inner.scans)
     assert 3 == len(set(rig.turns))
+
+
+def test_e8_a_turn_that_the_lease_took_too_long_for_is_given_back_and_waited_for_anew() -> None:
+    rig = Rig(ScriptedTable(inner=MemoryTable(items(100))), rate=4.0)
+    pages = rig.scanner.pages(0, None)
+    next(pages)
+    late = rig.turns[-1] + 30.0
+    rig.on_turn = lambda: rig.clock.advance(30.0) if rig.clock.time < late else None
+    read_at: list[float] = []
+    rig.table.during = lambda: read_at.append(rig.clock.time)
+
+    next(pages)
+
+    assert 3 == len(rig.turns)
+    assert rig.turns[-1] == read_at[0] > rig.turns[-2] + 30.0 - 1e-6
+
+
+def test_a_turn_that_the_lease_refuses_costs_nothing() -> None:
+    rig = Rig(ScriptedTable(inner=MemoryTable(items(30))), rate=4.0)
+    rig.refusals.append(StaleAttempt("superseded"))
+
+    with pytest.raises(StaleAttempt):
+        rig.read()
+    before = rig.clock.time
+    rig.throttle.reserve(1.0)
+    assert before == rig.clock.time

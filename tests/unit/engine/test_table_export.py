@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_dynamo_pipeline.adapters.memory import MemoryStore, MemoryTable
+from airflow_dynamo_pipeline.adapters.memory import MemoryStore, MemoryTable, MemoryWriter
 from airflow_dynamo_pipeline.engine import requests
 from airflow_dynamo_pipeline.engine.manifest import read_summary
 from airflow_dynamo_pipeline.engine.ports import Absent, ScanCall, TableDescription, Throughput
@@ -23,6 +23,7 @@ from airflow_dynamo_pipeline.errors import (
     ServiceTrouble,
     Stopped,
     TableChanged,
+    UnexpectedReply,
 )
 from tests.clock import ManualClock
 from tests.unit.engine.world import (
@@ -362,3 +363,43 @@ def test_a_table_description_tells_a_table_from_one_made_anew() -> None:
 
     assert identity() == identity(size_bytes=9)
     assert 3 == len({identity(), identity(table_id="other"), identity(created_at="later")})
+
+
+class Overtaken(MemoryStore):
+    """While the first attempt writes this key, another commits the export, and the write fails."""
+
+    def __init__(self, ending: str, overtake: Callable[[MemoryStore], None]) -> None:
+        super().__init__()
+        self._ending = ending
+        self._overtake: Callable[[MemoryStore], None] | None = overtake
+
+    def create(self, key: str) -> MemoryWriter:
+        overtake = self._overtake
+        if self._ending not in key or overtake is None:
+            return super().create(key)
+        self._overtake = None
+        overtake(self)
+        raise UnexpectedReply("NoSuchUpload")
+
+
+def test_an_attempt_whose_upload_its_successor_aborted_adopts_what_that_one_committed() -> None:
+    store = Overtaken("/data/", lambda inner: _finish(inner, "0"))
+
+    assert "adopt" == World(store=store).export(asked()).start
+    assert 1 == len(manifests(store))
+
+
+def test_an_attempt_overtaken_by_another_generation_may_try_again_for_an_export_of_its_own() -> None:
+    store = Overtaken("/data/", lambda inner: _finish(inner, "1"))
+
+    with pytest.raises(LeaseHeld):
+        World(store=store).export(asked(), work(generation="0"))
+    again = World(store=store).export(asked(), work(generation="0"))
+
+    assert "new" == again.start
+    assert 2 == len(manifests(store))
+    assert not [key for key in store.objects if "_checkpoint" in key]
+
+
+def _finish(store: MemoryStore, generation: str) -> None:
+    World(store=store).export(asked(), work(generation=generation))

@@ -173,3 +173,30 @@ def test_a_thread_that_cannot_be_started_does_not_leave_others_running(
         rig.stop.set()
         for thread in segment_threads():
             thread.join()
+
+
+def test_a_failure_stops_the_others_while_the_calling_thread_is_busy(rig: Rig) -> None:
+    """A tick may hang for minutes in a call of its own."""
+
+    def task(number: int) -> None:
+        if number == 0:
+            raise AccessDenied("dynamodb:Scan", "orders")
+        rig.until_stopped(number)
+
+    def busy_until_stopped() -> None:
+        assert rig.stop.wait(30)
+
+    with pytest.raises(AccessDenied):
+        Workers([0, 1], task, threads=2).run(rig.clock, tick=busy_until_stopped, stop_all=rig.stop.set)
+
+
+def test_a_stop_heard_inside_the_tick_does_not_hide_the_failure_that_caused_it(rig: Rig) -> None:
+    def fail(_number: int) -> None:
+        raise AccessDenied("dynamodb:Scan", "orders")
+
+    def tick() -> None:
+        assert rig.stop.wait(30)
+        raise Stopped("told to stop while waiting to try again")
+
+    with pytest.raises(AccessDenied):
+        Workers([0], fail, threads=1).run(rig.clock, tick=tick, stop_all=rig.stop.set)
