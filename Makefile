@@ -32,7 +32,9 @@ ui: $(STAMP) ## the same with a running Airflow to look at
 	$(BIN)/python -m tests.demo ui
 
 bench: $(STAMP) ## side by side with other ways to export; printed as ratios
-	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks speed
+	$(BIN)/python -m tests.benchmarks memory
+	$(BIN)/python -m tests.benchmarks rate
 
 install: $(STAMP) ## make .venv and install the project into it
 

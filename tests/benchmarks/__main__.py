@@ -1,7 +1,8 @@
 """Side by side export benchmark, printed as ratios of one run over the same data.
 
 ``python -m tests.benchmarks`` measures speed, ``python -m tests.benchmarks memory`` peak memory at 1, 5 and
-10 GB. The exit code is 1 when an acceptance number fails. Trust the ratios: seconds are the machine's.
+10 GB, ``python -m tests.benchmarks rate`` the rate held and the worst second. The exit code is 1 when an
+acceptance number fails. Trust the ratios: seconds are the machine's.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.benchmarks import memory, speed
+from tests.benchmarks import memory, rate, speed
 from tests.benchmarks.endpoint import running_endpoint
 from tests.benchmarks.report import Report, print_json, print_tables
 from tests.benchmarks.runs import ClientFailed
@@ -25,7 +26,7 @@ def arguments() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("mode", nargs="?", choices=("speed", "memory"), default="speed")
+    parser.add_argument("mode", nargs="?", choices=("speed", "memory", "rate"), default="speed")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="rounds of speed (%(default)s)")
     parser.add_argument("--items", type=int, default=ITEMS, help="items in speed (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
@@ -37,6 +38,8 @@ def run(chosen: argparse.Namespace) -> Report:
     with running_endpoint() as endpoint:
         if chosen.mode == "memory":
             return memory.report(memory.run_sizes(endpoint))
+        if chosen.mode == "rate":
+            return rate.report(rate.run_rates(endpoint))
         rounds = speed.run_rounds(endpoint, items=chosen.items, rounds=chosen.rounds)
         return speed.report(rounds, chosen.items)
 
