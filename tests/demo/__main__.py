@@ -29,6 +29,7 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> None:
     """Run what the first argument says."""
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         with tempfile.TemporaryDirectory(prefix="dynamo-pipeline-") as home:
             if sys.argv[1:] == ["ui"]:
@@ -117,6 +118,7 @@ class _Live:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    console.print("stopping: ending Airflow and the services")
     raise KeyboardInterrupt
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from airflow_dynamo_pipeline.adapters.capacity import DEFAULT_TABLE_QUOTA, AwsCapacity
 from airflow_dynamo_pipeline.errors import AccessDenied, ServiceTrouble
@@ -70,7 +71,9 @@ def test_a_table_nobody_read_has_no_consumption() -> None:
 
 
 def test_a_consumption_that_may_not_be_read_is_never_taken_for_none() -> None:
-    denied = Scripted("cloudwatch", (403, {"__type": "AccessDenied", "message": "no"}))
+    class Denied:
+        def get_metric_statistics(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetMetricStatistics")
 
     with pytest.raises(AccessDenied, match="cloudwatch:GetMetricStatistics"):
-        capacity(denied.client).consumed_read_units_per_second("orders", None)
+        capacity(Denied()).consumed_read_units_per_second("orders", None)
