@@ -18,7 +18,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-dynamo-pipeline",
         "name": "DynamoDB pipelines",
-        "description": "Throttled, resumable DynamoDB export, import and change capture.\n",
+        "description": "Throttled, resumable DynamoDB exports.\n",
         "versions": [__version__],
         "integrations": [
             _integration(DYNAMODB, "https://aws.amazon.com/dynamodb/"),

@@ -67,6 +67,7 @@ def test_the_example_dag_exports_the_table_in_a_real_airflow(home: Home) -> None
     log = (path / "run.log").read_text()
     assert figures["equal"]
     assert f"{ITEMS:,} items in 1 files equal their manifest" in log
+    assert "progress could not be stored" not in log
     assert "table orders is provisioned and ACTIVE" in log
     assert "point-in-time recovery of table orders is ENABLED" in log
 
