@@ -32,9 +32,7 @@ class PartWriter:
 
     def write(self, items: Sequence[msgspec.Raw]) -> None:
         """Append items as lines."""
-        for chunk in self._format.encode(items):
-            self.bytes += len(chunk)
-            self._store(self._compressor.compress(chunk))
+        self._store(self._compressed(items))
         self.item_count += len(items)
 
     def close(self) -> Part:
@@ -53,6 +51,14 @@ class PartWriter:
     def abort(self) -> None:
         """Drop the file."""
         self._out.abort()
+
+    def _compressed(self, items: Sequence[msgspec.Raw]) -> bytes:
+        """The page's lines, compressed; the lines themselves do not stay in memory while that is uploaded."""
+        done = []
+        for chunk in self._format.encode(items):
+            self.bytes += len(chunk)
+            done.append(self._compressor.compress(chunk))
+        return b"".join(done)
 
     def _store(self, data: bytes) -> None:
         if data:
