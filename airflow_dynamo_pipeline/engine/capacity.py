@@ -52,9 +52,8 @@ def read_rate(
         return _provisioned(request.effective_ratio, throughput)
     capacity, bound = on_demand_capacity(throughput, source.table_read_quota())
     index = table.indexes.get(request.index_name) if request.index_name else None
-    metric_index = (
-        index.name if index is not None and index.is_global else None
-    )  # local ones count as the table
+    # A local index has no metric of its own: what it consumes counts as the table's.
+    metric_index = index.name if index is not None and index.is_global else None
     consumed = source.consumed_read_units_per_second(request.table_name, metric_index)
     return _on_demand(request.effective_ratio, capacity, bound, max(0.0, consumed - own_units_per_second))
 

@@ -60,9 +60,8 @@ class Commit:
         parts = list(in_order(part for state in states for part in state.parts))
         self._remove_unnamed(parts)
         body = self._agreed(self._summary(states, parts).to_json())
-        theirs = read_summary(
-            self._store, self._layout
-        )  # its commit.json is gone again, and ours in its place
+        # Who committed has removed commit.json with the checkpoint, and we may have put ours in its place.
+        theirs = read_summary(self._store, self._layout)
         if theirs is not None:
             return theirs
         self._write(parts, body)

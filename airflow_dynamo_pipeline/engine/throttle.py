@@ -64,8 +64,9 @@ class Schedule:
         self._accrued = self.allowance(now)
         self._since = now
         if units_per_second < self._rate and self._rate >= LATENESS_FROM:
-            # what was forgiven by the higher rate is too much for a second of the lower
-            self._free_at += LATENESS_SECONDS * (self._rate - units_per_second)
+            # What was forgiven by the higher rate is too much for a second of the lower. Taken from the
+            # allowance, because a reply computes anew when the schedule is free.
+            self._accrued -= LATENESS_SECONDS * (self._rate - units_per_second)
         self._rate = units_per_second
 
     def allowance(self, now: float) -> float:

@@ -406,10 +406,15 @@ def test_e8_a_waiter_is_never_let_through_before_its_turn() -> None:
     assert [0.0, 2.0, 4.0, 6.0, 8.0] == [pytest.approx(grant.at - START) for grant in record.grants]
 
 
-def test_e8_what_a_high_rate_forgave_does_not_burden_the_second_after_a_fall() -> None:
+@pytest.mark.parametrize("replied_after", [False, True], ids=["reply before the fall", "reply after it"])
+def test_e8_what_a_high_rate_forgave_does_not_burden_the_second_after_a_fall(replied_after: bool) -> None:
     schedule = Schedule(40_000.0, 0.0)
-    schedule.book(128.5, 0.01, waited=True)
+    booking = schedule.book(128.5, 0.01, waited=True)
+    if not replied_after:
+        schedule.settle(booking, 128.5)
     schedule.set_rate(1000.0, 0.01)
+    if replied_after:
+        schedule.settle(booking, 128.5)
 
     # all of the page is owed but what the lower rate may forgive
     assert 128.5 - LATENESS_SECONDS * 1000.0 == pytest.approx(schedule.seconds_until_free(0.01) * 1000.0)

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import boto3
@@ -68,3 +68,7 @@ def backups(status: str = "ENABLED", *window: float) -> Reply:
             "PointInTimeRecoveryDescription": recovery,
         }
     }
+
+
+Scripts = Callable[..., Scripted]
+"""A fixture that gives every hook a client which answers from these replies."""

@@ -12,32 +12,10 @@ from airflow_dynamo_pipeline.sensors.dynamodb import (
     DynamoDBProvisionedModeSensor,
 )
 from tests.unit.airflow_parts import RecordedLog, deferral_of
-from tests.unit.scripted_aws import Reply, Scripted, backups, refused, table
+from tests.unit.scripted_aws import Reply, Scripts, backups, refused, table
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NO_CONTEXT = Context()
-
-Scripts = Callable[..., Scripted]
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Scripts:
-    """Give every hook a client that answers from a script."""
-
-    def use(*replies: Reply) -> Scripted:
-        aws = Scripted("dynamodb", *replies)
-        monkeypatch.setattr(DynamoDBPipelineHook, "dynamodb_client", lambda _: aws.client)
-        return aws
-
-    return use
-
-
-@pytest.fixture(autouse=True)
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the sensor's poke loop slept, without sleeping."""
-    found: list[float] = []
-    monkeypatch.setattr("time.sleep", found.append)
-    return found
 
 
 @pytest.fixture

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,15 +12,13 @@ from airflow_dynamo_pipeline.airflow_versions import (
 from airflow_dynamo_pipeline.errors import ServiceTrouble
 from airflow_dynamo_pipeline.sensors.s3 import S3KeyExistsSensor
 from tests.unit.airflow_parts import deferral_of
-from tests.unit.scripted_aws import Reply, Scripted
+from tests.unit.scripted_aws import Reply, Scripted, Scripts
 
 NO_CONTEXT = Context()
 THERE: Reply = (200, b"")
 NOT_THERE: Reply = (404, b"")
 FORBIDDEN: Reply = (403, b"")
 NO_BUCKET: Reply = (404, b"<Error><Code>NoSuchBucket</Code><Message>none</Message></Error>")
-
-Scripts = Callable[..., Scripted]
 
 
 @pytest.fixture
@@ -34,14 +31,6 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Scripts:
         return aws
 
     return use
-
-
-@pytest.fixture(autouse=True)
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the sensor's poke loop slept, without sleeping."""
-    found: list[float] = []
-    monkeypatch.setattr("time.sleep", found.append)
-    return found
 
 
 def sensor(key: str | list[str] = "s3://exports/done", **settings: Any) -> S3KeyExistsSensor:

@@ -9,21 +9,7 @@ from airflow_dynamo_pipeline.airflow_versions import TriggerEvent
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
 from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
 from tests.unit.airflow_parts import RecordedLog
-from tests.unit.scripted_aws import Reply, Scripted, refused, table
-
-Scripts = Callable[..., Scripted]
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Scripts:
-    """Give every hook a client that answers from a script."""
-
-    def use(*replies: Reply) -> Scripted:
-        aws = Scripted("dynamodb", *replies)
-        monkeypatch.setattr(DynamoDBPipelineHook, "dynamodb_client", lambda _: aws.client)
-        return aws
-
-    return use
+from tests.unit.scripted_aws import Scripted, Scripts, refused, table
 
 
 @pytest.fixture
