@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -57,8 +58,8 @@ class VirtualClock:
     before time can move again.
 
     A thread that computes for longer than that without asking for the time sees it pass meanwhile,
-    as it would in life. Tests whose figures must not depend on the machine use ManualClock, or a
-    longer quiet time.
+    as it would in life; what may take long, as a call over a socket, says so with ``busy``. Tests whose
+    figures must not depend on the machine use ManualClock, or a longer quiet time.
     """
 
     def __init__(self, quiet_seconds: float = QUIET_SECONDS, *, began_at: float = 0.0) -> None:
@@ -68,6 +69,7 @@ class VirtualClock:
         self._touched = time.monotonic()
         self._deadlines: dict[int, float] = {}
         self._count = 0
+        self._busy = 0
 
     def monotonic(self) -> float:
         with self._lock:
@@ -82,6 +84,30 @@ class VirtualClock:
         with self._lock:
             self._time += seconds
             self._touched = time.monotonic()
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """Hold time still: somebody works without asking for it."""
+        with self._count_busy(1):
+            yield
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Let time pass although somebody is busy: the work is to wait here."""
+        with self._count_busy(-1):
+            yield
+
+    @contextlib.contextmanager
+    def _count_busy(self, more: int) -> Iterator[None]:
+        with self._lock:
+            self._busy += more
+            self._touched = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy -= more
+                self._touched = time.monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         with self._lock:
@@ -103,7 +129,7 @@ class VirtualClock:
         """Whether this deadline has come; moves the time there if all is quiet and it is the earliest."""
         with self._lock:
             mine = self._deadlines[me]
-            quiet = time.monotonic() - self._touched >= self._quiet
+            quiet = self._busy <= 0 and time.monotonic() - self._touched >= self._quiet
             if mine > self._time and quiet and mine == min(self._deadlines.values()):
                 self._time = mine
                 self._touched = time.monotonic()

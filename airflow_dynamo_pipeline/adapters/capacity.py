@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.engine.ports import Clock
 from airflow_dynamo_pipeline.errors import PipelineError, Temporary
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ class AwsCapacity:
         self,
         cloudwatch: Callable[[], CloudWatchClient],
         quotas: Callable[[], ServiceQuotasClient],
+        clock: Clock,
         warn: Callable[[str], None],
     ) -> None:
         """Clients are made when they are first needed."""
         self._cloudwatch = cloudwatch
         self._quotas = quotas
+        self._clock = clock
         self._warn = warn
         self._quota: float | None = None
 
@@ -46,7 +49,7 @@ class AwsCapacity:
         dimensions: list[Any] = [{"Name": "TableName", "Value": table_name}]
         if index_name:
             dimensions.append({"Name": "GlobalSecondaryIndexName", "Value": index_name})
-        end = datetime.now(UTC)
+        end = self._clock.now()
         with translated("cloudwatch:GetMetricStatistics", f"the consumed read capacity of {table_name}"):
             reply = self._cloudwatch().get_metric_statistics(
                 Namespace="AWS/DynamoDB",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.adapters.dynamodb import description
+from airflow_dynamo_pipeline.adapters.whole_replies import refusing_cut_replies
 from airflow_dynamo_pipeline.engine.conditions import (
     Backups,
     Verdict,
@@ -59,4 +60,4 @@ CONDITIONS: Mapping[str, Callable[[DynamoDBClient, Mapping[str, Any]], Verdict]]
 
 def check(client: DynamoDBClient, condition: str, arguments: Mapping[str, Any]) -> Verdict:
     """Look once whether a condition is met; ``arguments`` are its own and may be rendered text."""
-    return CONDITIONS[condition](client, arguments)
+    return CONDITIONS[condition](refusing_cut_replies(client), arguments)

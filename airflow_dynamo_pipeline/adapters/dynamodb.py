@@ -15,7 +15,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.model import OperationModel
+
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.adapters.whole_replies import check_length
 from airflow_dynamo_pipeline.engine.ports import (
     IndexDescription,
     ScanCall,
@@ -39,6 +42,7 @@ assert crc32(b"DynamoDB") == zlib.crc32(b"DynamoDB")  # noqa: S101
 BEFORE_PARSE = "before-parse.dynamodb.Scan"
 JSON_TYPES = ("application/x-amz-json-1.0", "application/json")
 SUCCESS = range(200, 300)
+EMPTY = b"{}"
 
 
 class DynamoDBTable:
@@ -86,20 +90,24 @@ class DynamoDBTable:
         index = self._arguments.get("IndexName")
         return f"table {self._table_name}" + (f" index {index}" if index else "")
 
-    def _take_body(self, response_dict: dict[str, Any], **_: object) -> None:
+    def _take_body(
+        self, operation_model: OperationModel, response_dict: dict[str, Any], **_: object
+    ) -> None:
         """Take a successful reply's body and leave botocore an empty one to parse."""
         if response_dict["status_code"] not in SUCCESS or not getattr(self._taken, "is_ours", False):
             return  # an error, or somebody else's call on the same client
         headers, body = response_dict["headers"], response_dict["body"]
         encoded = headers.get("content-encoding", "identity") != "identity"
         if not encoded:
+            check_length(operation_model, response_dict)
             _check_crc32(headers, body)
         content_type = str(headers.get("content-type", "")).partition(";")[0].strip()
         if encoded or content_type not in JSON_TYPES:
             self._go_plain(content_type)
         else:
             self._taken.body = body
-            response_dict["body"] = b"{}"
+            response_dict["body"] = EMPTY
+            response_dict["headers"] = {**headers, "content-length": str(len(EMPTY))}
 
     def _go_plain(self, content_type: str) -> None:
         """Leave a reply to botocore's parser; said once, whichever thread comes first."""

@@ -59,9 +59,8 @@ class S3Store:
         with translated("s3:PutObject", self._arn(key)):
             reply = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, **self._encryption)
         with translated("s3:AbortMultipartUpload", self._arn(key)):
-            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=reply["UploadId"])
-        with translated("s3:ListBucketMultipartUploads", self._arn()):
-            self._client.list_multipart_uploads(Bucket=self._bucket, Prefix=key, MaxUploads=1)
+            _abort(self._client, {"Bucket": self._bucket, "Key": key}, reply["UploadId"])
+        self.abort_uploads(key)  # those of probes that were killed between the two calls above
         self.delete([key])
 
     def get(self, key: str) -> StoredObject | None:

@@ -14,6 +14,7 @@ from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable
 from airflow_dynamo_pipeline.adapters.retrying import RetryingCapacity, RetryingStore, RetryingTable
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
+from airflow_dynamo_pipeline.adapters.whole_replies import refusing_cut_replies
 from airflow_dynamo_pipeline.engine.plan import Ports
 from airflow_dynamo_pipeline.engine.ports import Clock
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
@@ -47,10 +48,14 @@ def export_ports(
 ) -> Ports:
     """Everything an export of this request needs. ``stop`` ends every wait; no ``clock``: the machine's."""
     clock = clock or SystemClock()
-    table = DynamoDBTable(client("dynamodb"), request, warn)
-    store = S3Store(client("s3"), request.location.bucket, kms_key_id=request.s3_sse_kms_key_id)
+    table = DynamoDBTable(refusing_cut_replies(client("dynamodb")), request, warn)
+    bucket, key = request.location.bucket, request.s3_sse_kms_key_id
+    store = S3Store(refusing_cut_replies(client("s3")), bucket, kms_key_id=key)
     capacity = AwsCapacity(
-        functools.cache(lambda: client("cloudwatch")), functools.cache(lambda: client("service-quotas")), warn
+        functools.cache(lambda: refusing_cut_replies(client("cloudwatch"))),
+        functools.cache(lambda: refusing_cut_replies(client("service-quotas"))),
+        clock,
+        warn,
     )
     return Ports(
         table=RetryingTable(table, clock, stop, warn),
@@ -65,4 +70,5 @@ def export_ports(
 
 def reading_store(client: Clients, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:
     """The bucket of a location for a reader that nobody stops half-way."""
-    return RetryingStore(S3Store(client("s3"), location.bucket), SystemClock(), threading.Event(), warn)
+    store = S3Store(refusing_cut_replies(client("s3")), location.bucket)
+    return RetryingStore(store, SystemClock(), threading.Event(), warn)

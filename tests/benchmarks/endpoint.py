@@ -2,7 +2,7 @@
 
 One thread for each connection and blocking sockets: a page leaves in one system call, an upload is dropped
 by the kernel, so that the endpoint's CPU is a small part of any client's. It models no latency, no limits
-and no partitions, and it verifies neither signatures nor the checksums of uploads.
+and no partitions, and it verifies neither signatures nor the checksums of uploads that are dropped.
 """
 
 from __future__ import annotations
@@ -18,17 +18,28 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.benchmarks import s3_requests
-from tests.benchmarks.objects import Bucket
 from tests.benchmarks.tables import Pages, Tables
-from tests.benchmarks.wire import Reply, Request, Wire
+from tests.faults.s3 import requests as s3_requests
+from tests.faults.s3.bodies import Body, Dropped
+from tests.faults.s3.objects import Bucket, Buckets
+from tests.faults.wire import Reply, Request, Wire
 
 HOST = "127.0.0.1"
 STATS_PATH = "/__stats"
 ROOT = Path(__file__).parents[2]
 PAGES = 16  # 24 MB of JSON kept
+KEPT_BYTES = 1 << 20  # uploads of this size and above are dropped
+REGION = "eu-west-1"
+
+
+class AnyBucket(Buckets):
+    """Whatever bucket is asked for is there, whatever the region, and says nothing of encryption."""
+
+    def find(self, name: str, request: Request | None = None) -> Bucket:
+        return self._buckets.setdefault(name, Bucket(name, REGION, encryption={}))
 
 
 class Server:
@@ -36,7 +47,7 @@ class Server:
 
     def __init__(self, pages: int) -> None:
         self.tables = Tables(Pages(pages))
-        self.bucket = Bucket()
+        self.buckets = AnyBucket(lambda: datetime.now(UTC), kept_bytes=KEPT_BYTES)
 
     def serve(self, listener: socket.socket) -> None:
         """Give each connection a thread."""
@@ -56,12 +67,20 @@ class Server:
         target = request.headers.get("x-amz-target")
         if target:
             return self.tables.answer(target.rpartition(".")[2], json.loads(wire.read_body(request)))
-        return s3_requests.answer(self.bucket, request, wire)
+        return s3_requests.answer(self.buckets, request, receive(request, wire))
 
     def _stats(self) -> dict[str, float]:
         used = {"cpu_seconds": time.process_time(), "page_json_bytes": self.tables.pages.page_json_bytes}
         shape = {"items_per_page": self.tables.pages.items_per_page, "items": self.tables.pages.items}
-        return {**asdict(self.tables.counts), **used, **shape, "uploaded_bytes": self.bucket.uploaded_bytes}
+        return {**asdict(self.tables.counts), **used, **shape, "uploaded_bytes": self.buckets.uploaded_bytes}
+
+
+def receive(request: Request, wire: Wire) -> Body:
+    """Take a body off the wire; one that is too big to keep is not even copied, unless it is framed."""
+    if request.is_framed or request.length < KEPT_BYTES:
+        return wire.read_body(request)
+    wire.drop_body(request)
+    return Dropped(request.length)
 
 
 @dataclass(frozen=True, slots=True)

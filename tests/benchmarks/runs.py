@@ -54,9 +54,9 @@ class Measurement:
         return self.endpoint_cpu_seconds / self.scan_bytes * GB
 
 
-def measure(endpoint: Endpoint, client: str, *, items: int, segments: int) -> Measurement:
+def measure(endpoint: Endpoint, client: str, *, items: int, segments: int, kind: str = "std") -> Measurement:
     """Run a client over a table of so many items and check that each was read once."""
-    jobs = jobs_of(Job(client=client, url=endpoint.url, items=items, segments=segments))
+    jobs = jobs_of(Job(client=client, url=endpoint.url, items=items, kind=kind, segments=segments))
     before = endpoint.stats()
     outcomes = run_together(jobs)
     after = endpoint.stats()

@@ -1,6 +1,6 @@
 """The endpoint's DynamoDB side: tables of any length out of a few pages kept in memory.
 
-A table is named by its length: ``std-100000`` has 100 000 items. Its items repeat after ``Pages.items``
+A table is named by its items and its length: ``std-100000`` has 100 000 items. They repeat after ``Pages.items``
 items, so that tens of gigabytes need a few megabytes; only the key in LastEvaluatedKey goes on counting.
 A page is a prebuilt run of items between a small head and tail, and its checksum is combined from theirs.
 """
@@ -10,17 +10,28 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from isal import isal_zlib
 
-from tests.benchmarks.items import KEY, item_bytes, item_json, key_position, key_value, std_item
-from tests.benchmarks.wire import Buffer, Reply
+from tests.benchmarks.items import (
+    KEY,
+    Item,
+    item_bytes,
+    item_json,
+    key_position,
+    key_value,
+    small_item,
+    std_item,
+)
+from tests.faults.wire import Buffer, Reply
 
 PAGE_BYTES = 1 << 20  # of item size, as the service counts it
 UNIT_BYTES = 4096
+SMALL_PAGES = 2  # some 36,000 items each
 READ_UNITS_PER_SECOND = 1_000_000
 NOT_SIMULATED = {"FilterExpression", "IndexName", "ProjectionExpression", "ScanFilter", "Select"}
 ERROR_PREFIX = "com.amazonaws.dynamodb.v20120810#"
@@ -49,18 +60,20 @@ class Run:
 class Pages:
     """The items that exist in memory, cut into full pages."""
 
-    def __init__(self, pages: int) -> None:
-        sample = max(item_bytes(std_item(position)) for position in range(2000))
-        self.items_per_page = PAGE_BYTES // (sample + 16)  # room for a bigger one than the sample held
+    def __init__(self, pages: int, make: Callable[[int], Item] = std_item, room: int = 16) -> None:
+        """``room`` is for an item bigger, by so many bytes, than any of the sample."""
+        self._make = make
+        sample = max(item_bytes(make(position)) for position in range(2000))
+        self.items_per_page = PAGE_BYTES // (sample + room)
         self.items = pages * self.items_per_page
         self._pages = [self._build(page) for page in range(pages)]
 
     def _build(self, page: int) -> tuple[Run, list[int], list[int]]:
         first = page * self.items_per_page
         positions = range(first, first + self.items_per_page)
-        texts = [item_json(position) for position in positions]
+        texts = [item_json(position, self._make) for position in positions]
         starts = [0, *itertools.accumulate(len(text) + 1 for text in texts)]
-        sizes = [0, *itertools.accumulate(item_bytes(std_item(position)) for position in positions)]
+        sizes = [0, *itertools.accumulate(item_bytes(self._make(position)) for position in positions)]
         data = b",".join(texts)
         run = Run(memoryview(data), isal_zlib.crc32(data), sizes[-1], len(texts))
         return run, starts, sizes
@@ -96,6 +109,8 @@ class Tables:
     def __init__(self, pages: Pages) -> None:
         self.pages = pages
         self.counts = Counts()
+        self._small: Pages | None = None
+        self._lock = threading.Lock()
 
     def answer(self, operation: str, request: Json) -> Reply:
         """Answer one call of the JSON protocol, with the checksum the service sends."""
@@ -108,15 +123,22 @@ class Tables:
     def _work(self, operation: str, request: Json) -> Reply:
         if operation not in ("DescribeTable", "Scan"):
             raise Refusal("UnknownOperationException", f"{operation} is not simulated")
-        length = table_length(request["TableName"])
+        kind, length = table_items(request["TableName"])
+        pages = self.pages if kind == "std" else self._small_pages()
         if operation == "Scan":
-            return self._scan(request, length)
-        table = describe(request["TableName"], length, self.pages)
+            return self._scan(request, pages, length)
+        table = describe(request["TableName"], length, pages)
         return json_reply([json.dumps({"Table": table}).encode()])
 
-    def _scan(self, request: Json, length: int) -> Reply:
-        first, end, more = self._window(request, length)
-        run = self.pages.run(first, end)
+    def _small_pages(self) -> Pages:
+        """Built when first asked for: most runs have no use for them."""
+        with self._lock:
+            self._small = self._small or Pages(SMALL_PAGES, small_item, room=0)
+            return self._small
+
+    def _scan(self, request: Json, pages: Pages, length: int) -> Reply:
+        first, end, more = window(request, pages.items_per_page, length)
+        run = pages.run(first, end)
         head, tail = envelope(request, run, key_value(end - 1) if more else None)
         crc = isal_zlib.crc32_combine(isal_zlib.crc32(head), run.crc, len(run.data))
         crc = isal_zlib.crc32_combine(crc, isal_zlib.crc32(tail), len(tail))
@@ -125,30 +147,31 @@ class Tables:
         self.counts.scan_bytes += len(head) + len(run.data) + len(tail)
         return json_reply([head, run.data, tail], crc=crc)
 
-    def _window(self, request: Json, length: int) -> tuple[int, int, bool]:
-        """First and end position of the page asked for, and whether it says LastEvaluatedKey.
 
-        As in the service, a page that ends by Limit says it even when nothing follows.
-        """
-        segment_first, segment_end = self._segment(request, length)
-        start_key = request.get("ExclusiveStartKey")
-        first = key_position(start_key[KEY]["S"]) + 1 if start_key else segment_first
-        page_end = (first // self.pages.items_per_page + 1) * self.pages.items_per_page
-        limit_end = first + request["Limit"] if "Limit" in request else page_end + 1
-        end = max(first, min(page_end, limit_end, segment_end))
-        return first, end, end < segment_end or (end == limit_end and end > first)
+def window(request: Json, per_page: int, length: int) -> tuple[int, int, bool]:
+    """First and end position of the page asked for, and whether it says LastEvaluatedKey.
 
-    def _segment(self, request: Json, length: int) -> tuple[int, int]:
-        """Positions of a segment: whole pages, shared out evenly."""
-        if NOT_SIMULATED & request.keys():
-            raise Refusal("ValidationException", f"not simulated: {sorted(NOT_SIMULATED & request.keys())}")
-        segment, total = request.get("Segment", 0), request.get("TotalSegments", 1)
-        if not 0 <= segment < total:
-            raise Refusal("ValidationException", "Segment must be less than TotalSegments")
-        per_page = self.pages.items_per_page
-        pages = -(-length // per_page)
-        first, end = pages * segment // total, pages * (segment + 1) // total
-        return min(first * per_page, length), min(end * per_page, length)
+    As in the service, a page that ends by Limit says it even when nothing follows.
+    """
+    segment_first, segment_end = segment_of(request, per_page, length)
+    start_key = request.get("ExclusiveStartKey")
+    first = key_position(start_key[KEY]["S"]) + 1 if start_key else segment_first
+    page_end = (first // per_page + 1) * per_page
+    limit_end = first + request["Limit"] if "Limit" in request else page_end + 1
+    end = max(first, min(page_end, limit_end, segment_end))
+    return first, end, end < segment_end or (end == limit_end and end > first)
+
+
+def segment_of(request: Json, per_page: int, length: int) -> tuple[int, int]:
+    """Positions of a segment: whole pages, shared out evenly."""
+    if NOT_SIMULATED & request.keys():
+        raise Refusal("ValidationException", f"not simulated: {sorted(NOT_SIMULATED & request.keys())}")
+    segment, total = request.get("Segment", 0), request.get("TotalSegments", 1)
+    if not 0 <= segment < total:
+        raise Refusal("ValidationException", "Segment must be less than TotalSegments")
+    pages = -(-length // per_page)
+    first, end = pages * segment // total, pages * (segment + 1) // total
+    return min(first * per_page, length), min(end * per_page, length)
 
 
 def envelope(request: Json, run: Run, last_key: str | None) -> tuple[bytes, bytes]:
@@ -162,16 +185,16 @@ def envelope(request: Json, run: Run, last_key: str | None) -> tuple[bytes, byte
     return f"{{{head}".encode(), f'],{key}"ScannedCount":{run.count}}}'.encode()
 
 
-def table_length(name: str) -> int:
-    """How many items the table of this name or ARN has.
+def table_items(name: str) -> tuple[str, int]:
+    """What the items of the table of this name or ARN are, and how many.
 
-    >>> table_length("std-100000")
-    100000
+    >>> table_items("std-100000")
+    ('std', 100000)
     """
-    match = re.fullmatch(r"(?:arn:.*:table/)?std-(\d+)", name)
+    match = re.fullmatch(r"(?:arn:.*:table/)?(std|small)-(\d+)", name)
     if not match:
         raise Refusal("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
-    return int(match[1])
+    return match[1], int(match[2])
 
 
 def describe(name: str, length: int, pages: Pages) -> Json:

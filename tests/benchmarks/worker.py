@@ -32,14 +32,15 @@ class Job:
     client: str
     url: str  # of the endpoint, which speaks both protocols
     items: int  # the table's length
+    kind: str = "std"  # or small: what its items are
     segments: int = 1
     segment: int | None = None  # this one only, for clients that need a process for each
     part_bytes: int | None = None  # None: the client's default
 
     @property
     def table(self) -> str:
-        """The table's name says its length."""
-        return f"std-{self.items}"
+        """The table's name says what it holds."""
+        return f"{self.kind}-{self.items}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

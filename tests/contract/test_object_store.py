@@ -1,4 +1,4 @@
-"""What every store promises: the one in memory, S3, and the retrying wrapper around both."""
+"""What every store promises: the one in memory, S3 (moto's and the fake's), and the retrying wrapper."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from airflow_dynamo_pipeline.adapters.retrying import RetryingStore
 from airflow_dynamo_pipeline.adapters.s3 import PIECE_BYTES, S3Store
 from airflow_dynamo_pipeline.engine.ports import ABSENT, ObjectStore, VersionConflict
 from airflow_dynamo_pipeline.errors import NotFound, PipelineError
+from tests.faults.s3 import S3
+from tests.faults.serving import service_at_work
 from tests.integration.faults import inject, s3_error
 from tests.integration.world import World, bucket_in
 from tests.services import Services
@@ -59,23 +61,40 @@ def retrying_s3_case(world: World) -> Case:
     return Case(retrying(case.store), case.calls, case.client)
 
 
-CASES: dict[str, Callable[[World], Case]] = {
+CASES: dict[str, Callable[[dict[str, World]], Case]] = {
     "memory": lambda _: Case(MemoryStore()),
     "memory-retrying": lambda _: Case(retrying(MemoryStore())),
-    "s3": s3_case,
-    "s3-retrying": retrying_s3_case,
+    "s3": lambda worlds: s3_case(worlds["moto"]),
+    "s3-retrying": lambda worlds: retrying_s3_case(worlds["moto"]),
+    "s3-fake": lambda worlds: s3_case(worlds["fake"]),
 }
 ON_S3 = [name for name in CASES if name.startswith("s3")]
 
 
+@pytest.fixture(scope="module")
+def fake_s3() -> Iterator[tuple[S3, str]]:
+    """The fake and its address."""
+    fake = S3()
+    with service_at_work(fake) as url:
+        yield fake, url
+
+
 @pytest.fixture
-def world(services: Services, bucket: str) -> World:
-    return World.of(services, bucket)
+def worlds(services: Services, bucket: str, fake_s3: tuple[S3, str]) -> dict[str, World]:
+    """The same empty bucket in moto and in the fake."""
+    fake, url = fake_s3
+    fake.create_bucket(bucket)
+    return {"moto": World.of(services, bucket), "fake": World(services.dynamodb_url, url, bucket)}
+
+
+@pytest.fixture(params=["moto", "fake"])
+def world(request: pytest.FixtureRequest, worlds: dict[str, World]) -> World:
+    return worlds[request.param]
 
 
 @pytest.fixture(params=CASES)
-def case(request: pytest.FixtureRequest, world: World) -> Case:
-    return CASES[request.param](world)
+def case(request: pytest.FixtureRequest, worlds: dict[str, World]) -> Case:
+    return CASES[request.param](worlds)
 
 
 @pytest.fixture
@@ -84,8 +103,8 @@ def store(case: Case) -> ObjectStore:
 
 
 @pytest.fixture(params=ON_S3)
-def s3_store(request: pytest.FixtureRequest, world: World) -> Case:
-    return CASES[request.param](world)
+def s3_store(request: pytest.FixtureRequest, worlds: dict[str, World]) -> Case:
+    return CASES[request.param](worlds)
 
 
 def body_of(store: ObjectStore, key: str) -> bytes | None:

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from airflow_dynamo_pipeline.adapters.capacity import DEFAULT_TABLE_QUOTA, AwsCapacity
 from airflow_dynamo_pipeline.errors import AccessDenied, ServiceTrouble
+from tests.clock import EPOCH, ManualClock
 from tests.unit.scripted_aws import Scripted
 
 QUOTA = {"Quota": {"Value": 12_345.0}}
@@ -26,12 +27,13 @@ class Metrics:
 
 def capacity(metrics: Any = None, *replies: Any, warned: list[str] | None = None) -> AwsCapacity:
     quotas = Scripted("service-quotas", *(replies or [(200, QUOTA)]))
-    return AwsCapacity(lambda: metrics, lambda: quotas.client, (warned if warned is not None else []).append)
+    said = warned if warned is not None else []
+    return AwsCapacity(lambda: metrics, lambda: quotas.client, ManualClock(), said.append)
 
 
 def test_the_quota_is_the_accounts_and_asked_once() -> None:
     quotas = Scripted("service-quotas", (200, QUOTA))
-    source = AwsCapacity(lambda: None, lambda: quotas.client, [].append)  # type: ignore[arg-type, return-value]
+    source = AwsCapacity(lambda: None, lambda: quotas.client, ManualClock(), [].append)  # type: ignore[arg-type, return-value]
 
     assert [12_345.0, 12_345.0] == [source.table_read_quota(), source.table_read_quota()]
     assert ["GetServiceQuota"] == quotas.calls
@@ -56,6 +58,7 @@ def test_consumption_is_the_worst_minute_of_the_last_hour() -> None:
     assert 100.0 == capacity(metrics).consumed_read_units_per_second("orders", None)
     (asked,) = metrics.asked
     assert [{"Name": "TableName", "Value": "orders"}] == asked["Dimensions"]
+    assert EPOCH == asked["EndTime"]
     assert 3600 == (asked["EndTime"] - asked["StartTime"]).total_seconds()
 
 

@@ -1,0 +1,102 @@
+"""What goes wrong, and at which call: faults by the number of the call, before or after its effect."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from tests.faults.calls import Call
+
+READS = frozenset({"Scan", "Query", "GetItem", "BatchGetItem"})
+WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
+
+
+class Kind(enum.Enum):
+    """One way for a call to go wrong."""
+
+    REFUSE = "the connection is closed without a word"
+    TIME_OUT = "no reply, and the connection stays open until the client gives up"
+    CUT = "the connection breaks in the middle of the reply's body"
+    WRONG_CRC = "the reply's checksum is not that of its body"
+    SERVER_ERROR = "500: the service failed"
+    UNAVAILABLE = "503: the service asks for fewer calls"
+    CONFLICT = "409: S3 was busy with another conditional write to the key"
+    THROTTLE = "ProvisionedThroughputExceededException with ThrottlingReasons"
+    THROTTLE_ON_DEMAND = "ThrottlingException with throttlingReasons"
+    UNPROCESSED = "BatchWriteItem writes its first half and hands the rest back"
+    SLOW = "the reply comes late"
+    FREEZE = "the process sleeps until the test wakes it"
+    KILL = "the process is gone"
+
+
+BEFORE_ONLY = frozenset({Kind.CONFLICT, Kind.THROTTLE, Kind.THROTTLE_ON_DEMAND, Kind.UNPROCESSED})
+AFTER_ONLY = frozenset({Kind.CUT, Kind.WRONG_CRC})  # they harm a reply
+NO_DETAIL: Mapping[str, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Strikes the ``at``-th call (from 1) of all calls, or of those of one operation, and the next ones.
+
+    ``after``: the call takes effect, and its answer is lost or late; else it has no effect.
+    ``reason`` belongs to throttles, as TableReadKeyRangeThroughputExceeded; ``seconds`` to slow replies.
+    """
+
+    kind: Kind
+    at: int = 1
+    on: str | None = None
+    after: bool = False
+    times: int = 1
+    reason: str | None = None
+    seconds: float = 5.0
+
+    def strikes(self, number: int) -> bool:
+        """Whether the call of this number is struck."""
+        return self.at <= number < self.at + self.times
+
+    def __str__(self) -> str:
+        """Say what happens where, as one argument of a replay."""
+        where = f"{self.on or 'call'} {self.at}" + (f" x{self.times}" if self.times > 1 else "")
+        return f"{self.kind.name} {'after' if self.after else 'before'} {where}"
+
+
+def applies(kind: Kind, call: Call, *, after: bool) -> bool:
+    """Whether this can happen to this call in life."""
+    if kind in (AFTER_ONLY if not after else BEFORE_ONLY):
+        return False
+    if kind in (Kind.THROTTLE, Kind.THROTTLE_ON_DEMAND):
+        return call.service == "dynamodb" and call.operation in READS | WRITES
+    if kind is Kind.CONFLICT:
+        headers = call.request.headers
+        return call.service == "s3" and ("if-match" in headers or "if-none-match" in headers)
+    if kind is Kind.UNPROCESSED:
+        return call.operation == "BatchWriteItem"
+    return kind is not Kind.WRONG_CRC or call.service.startswith("dynamodb")
+
+
+class Script:
+    """The faults of one attempt. Counts every call once, whichever thread makes it."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._faults = tuple(faults)
+        self._lock = threading.Lock()
+        self._counts: Counter[str | None] = Counter()
+        self.struck: list[Fault] = []
+
+    def take(self, call: Call) -> Fault | None:
+        """Count a call; the first fault that strikes it, if any."""
+        with self._lock:
+            self._counts[None] += 1
+            self._counts[call.operation] += 1
+            for fault in self._faults:
+                of_its_kind = fault.on in (None, call.operation)
+                if of_its_kind and fault.strikes(self._counts[fault.on]):
+                    if not applies(fault.kind, call, after=fault.after):
+                        return None
+                    self.struck.append(fault)
+                    return fault
+        return None

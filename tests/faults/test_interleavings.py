@@ -1,0 +1,103 @@
+"""Two attempts at one export: the first sleeps at any of its calls, and the second takes over."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError, StaleAttempt
+from tests.clock import VirtualClock
+from tests.faults.attempts import (
+    QUIET_SECONDS,
+    Attempt,
+    World,
+    asked,
+    assert_checkpoints_name_only_what_is_there,
+    assert_whole,
+    items,
+)
+from tests.faults.conftest import Tally
+from tests.faults.endpoint import Door
+from tests.faults.script import Fault, Kind
+
+ITEMS = items(8)
+
+
+class Sleeper:
+    """An attempt in a thread of its own that sleeps at one of its calls until it is woken."""
+
+    def __init__(self, one: World, at: int, *, after: bool, minute: int = 0) -> None:
+        self.clock = VirtualClock(QUIET_SECONDS, began_at=60.0 * minute)
+        self.attempt = Attempt(one, asked(segments=2), clock=self.clock)
+        self._opening = one.aws.door(Fault(Kind.FREEZE, at, after=after), clock=self.clock)
+        self.door: Door = self._opening.__enter__()  # closed in wake
+        self._thread = threading.Thread(target=self.attempt.through, args=(self.door,), daemon=True)
+        self._thread.start()
+        self.door.frozen.wait()
+
+    def wake(self, *, asleep: float = 0.0) -> Attempt:
+        """Let it go on, after so many seconds of its own clock, and wait for its end."""
+        self.clock.advance(asleep)
+        self.door.thaw.set()
+        self._thread.join()
+        self._opening.__exit__(None, None, None)
+        return self.attempt
+
+
+def calls_of_a_whole_export() -> int:
+    return len(World(ITEMS).export(segments=2).operations)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("asleep", [0.0, 30.0], ids=["its clock stood still", "its clock went on"])
+def test_e5_a_stale_attempt_that_wakes_after_a_takeover_changes_nothing(
+    asleep: float, after: bool, tally: Tally
+) -> None:
+    for at in range(1, calls_of_a_whole_export() + 1):
+        one = World(ITEMS)
+        stale = Sleeper(one, at, after=after)
+        successor = Attempt(one, asked(segments=2)).run()
+        assert len(ITEMS) == successor.result.item_count
+        committed = {key: body for key, body in one.objects.items() if "/_checkpoint/" not in key}
+
+        woken = stale.wake(asleep=asleep)
+        tally(1)
+
+        assert_whole(one)
+        assert committed == {key: one.objects.get(key) for key in committed}, at
+        if isinstance(woken.outcome, BaseException):
+            assert isinstance(woken.outcome, PipelineError), at
+
+
+@pytest.mark.parametrize("first", range(1, 62, 6))
+def test_e1_e5_two_attempts_asleep_at_once_leave_one_whole_export_to_the_third(
+    first: int, tally: Tally
+) -> None:
+    for second in range(1, 62, 5):
+        one = World(ITEMS)
+        sleeper = Sleeper(one, first, after=True)
+        rival = Sleeper(one, second, after=False, minute=1)
+        sleeper.wake()
+        assert_checkpoints_name_only_what_is_there(one)
+        rival.wake()
+        assert_checkpoints_name_only_what_is_there(one)
+
+        Attempt(one, asked(segments=2)).run()
+
+        tally(2)
+        assert_whole(one)
+
+
+def test_e5_a_second_live_run_is_refused_by_the_lease() -> None:
+    one = World(items(60))
+    attempts = [Attempt(one, asked(units_per_second=2, segments=1)) for _ in range(2)]
+    threads = [threading.Thread(target=attempt.run) for attempt in attempts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    outcomes = [attempt.outcome for attempt in attempts]
+
+    assert 1 == sum(isinstance(outcome, (LeaseHeld, StaleAttempt)) for outcome in outcomes)
+    assert_whole(one)

@@ -1,0 +1,114 @@
+"""An export over the wire, killed at every call it makes, before and after the call's effect."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.attempts import (
+    Attempt,
+    World,
+    asked,
+    assert_checkpoints_name_only_what_is_there,
+    assert_nothing_left_over,
+    assert_nothing_reads_as_complete,
+    assert_whole,
+    data_keys,
+    items,
+    manifests,
+)
+from tests.faults.conftest import Tally
+from tests.faults.endpoint import Killed
+from tests.faults.script import Fault, Kind
+
+ITEMS = items(10)
+LEAST_CALLS = 40  # of a whole export; fewer, and the enumeration would try next to nothing
+
+
+def world() -> World:
+    return World(ITEMS)
+
+
+def calls_of_a_whole_export(segments: int) -> int:
+    return len(world().export(segments=segments).operations)
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_an_undisturbed_export_is_whole_and_makes_several_parts(segments: int) -> None:
+    one = world()
+
+    attempt = one.export(segments=segments)
+
+    assert len(ITEMS) == attempt.result.item_count
+    assert_whole(one)
+    assert_nothing_left_over(one)
+    assert LEAST_CALLS < len(attempt.operations)
+    assert 4 <= len(data_keys(one.objects))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("segments", [1, 2])
+def test_e1_e3_e4_e5_killed_at_any_call_and_resumed_every_item_is_there_once(
+    segments: int, after: bool, tally: Tally
+) -> None:
+    for at in range(1, calls_of_a_whole_export(segments) + 1):
+        one = world()
+        killed = one.export(Fault(Kind.KILL, at, after=after), segments=segments)
+        assert isinstance(killed.outcome, Killed), at
+        if not manifests(one.objects):
+            assert_nothing_reads_as_complete(one)
+        assert_checkpoints_name_only_what_is_there(one)
+
+        one.export(segments=segments)
+
+        tally(len(killed.struck))
+        assert_whole(one)
+        assert_nothing_left_over(one)
+
+
+def named_anywhere(one: World) -> set[str]:
+    """The data files that some checkpoint or manifest names."""
+    records = [body for key, body in one.objects.items() if "/data/" not in key]
+    return {key for key in data_keys(one.objects) if any(key.encode() in body for body in records)}
+
+
+def test_e4_a_kill_between_upload_and_checkpoint_costs_the_part_and_nothing_else(tally: Tally) -> None:
+    puts = [name for name in world().export().operations if name == "PutObject"]
+    lost = 0
+    for at in range(1, len(puts) + 1):
+        one = world()
+        one.export(Fault(Kind.KILL, at, on="PutObject", after=True))
+        lost += len(set(data_keys(one.objects)) - named_anywhere(one))
+        assert_checkpoints_name_only_what_is_there(one)
+
+        one.export()
+
+        tally(1)
+        assert_whole(one)
+    assert lost >= 3  # the enumeration did meet parts that no checkpoint knew
+
+
+def test_e4_a_kill_between_checkpoint_and_next_page_reads_no_page_twice(tally: Tally) -> None:
+    """With parts of one page each, every page is in a checkpoint before the next is asked for."""
+    pages = world().export(part_bytes=1).operations.count("Scan")
+    for at in range(1, pages + 1):
+        one = world()
+        killed = one.export(Fault(Kind.KILL, at, on="Scan"), part_bytes=1)
+
+        resumed = one.export(part_bytes=1)
+
+        tally(len(killed.struck))
+        read = killed.operations.count("Scan") - 1 + resumed.operations.count("Scan")
+        assert pages == read, f"killed before page {at}"
+        assert_whole(one)
+
+
+def test_e3_the_manifest_is_the_last_object_written_but_for_what_removes_the_checkpoint() -> None:
+    one = world()
+
+    with one.aws.door() as door:
+        Attempt(one, asked()).through(door)
+        written = [call.request.path for call in door.calls if call.operation == "PutObject"]
+
+    of_the_export = [path for path in written if "/_checkpoint/" not in path]
+    assert of_the_export[-1].endswith("/manifest-summary.json")
+    assert 1 == sum(path.endswith("/manifest-summary.json") for path in of_the_export)

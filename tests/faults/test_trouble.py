@@ -1,0 +1,56 @@
+"""Faults that pass: whatever goes wrong with one call, the attempt itself goes on to a whole export."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_dynamo_pipeline.errors import ServiceTrouble
+from tests.faults.attempts import Attempt, World, asked, assert_nothing_left_over, assert_whole, items
+from tests.faults.conftest import Tally
+from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, Fault, Kind
+
+ITEMS = items(10)
+PASSING = [kind for kind in Kind if kind not in (Kind.KILL, Kind.FREEZE, Kind.UNPROCESSED)]
+BOUNDARIES = [
+    (kind, after)
+    for kind in PASSING
+    for after in (False, True)
+    if kind not in (AFTER_ONLY if not after else BEFORE_ONLY)
+]
+SELDOM = {Kind.TIME_OUT: 3}  # each costs a quarter of a real second: only every third call
+
+
+def attempt(one: World, fault: Fault) -> Attempt:
+    trial = Attempt(one, asked(segments=2), (fault,), impatient=fault.kind is Kind.TIME_OUT)
+    return trial.run()
+
+
+def name_of(boundary: tuple[Kind, bool]) -> str:
+    kind, after = boundary
+    return f"{kind.name.lower()}-{'after' if after else 'before'}"
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES, ids=name_of)
+def test_e1_e5_one_fault_at_any_call_costs_neither_the_export_nor_an_item(
+    boundary: tuple[Kind, bool], tally: Tally
+) -> None:
+    kind, after = boundary
+    calls = len(World(ITEMS).export(segments=2).operations)
+    for at in range(1, calls + 1, SELDOM.get(kind, 1)):
+        one = World(ITEMS)
+        trial = attempt(one, Fault(kind, at, after=after))
+        tally(len(trial.struck))
+        assert not isinstance(trial.outcome, BaseException), f"{kind.name} at call {at}: {trial.outcome}"
+        assert_whole(one)
+        assert_nothing_left_over(one)
+
+
+def test_trouble_that_lasts_longer_than_the_engines_patience_fails_the_attempt_and_the_next_resumes() -> None:
+    one = World(ITEMS)
+    failed = attempt(one, Fault(Kind.UNAVAILABLE, 3, on="Scan", times=10_000))
+    assert isinstance(failed.outcome, ServiceTrouble)
+
+    resumed = one.export(segments=2)
+
+    assert "resume" == resumed.result.start
+    assert_whole(one)
