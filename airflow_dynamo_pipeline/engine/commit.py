@@ -13,6 +13,7 @@ from airflow_dynamo_pipeline.engine.manifest import (
     OurPart,
     Summary,
     checksum,
+    connector_manifest,
     encode_files,
     in_order,
     read_summary,
@@ -22,7 +23,6 @@ from airflow_dynamo_pipeline.engine.ports import ABSENT, VersionConflict
 from airflow_dynamo_pipeline.engine.records import Part, SegmentState
 from airflow_dynamo_pipeline.errors import PipelineError, StaleAttempt
 from airflow_dynamo_pipeline.formats import FORMATS
-from airflow_dynamo_pipeline.formats.data_pipeline import manifest_v3
 
 KMS = "KMS"  # as the export API spells it, not as S3's headers do
 
@@ -98,8 +98,8 @@ class Commit:
         put(layout.files_key, files)
         put(layout.files_checksum_key, checksum(files))
         if self._plan.request.file_format == "data_pipeline":
-            urls = [f"s3://{layout.location.bucket}/{part.key}" for part in parts]
-            put(layout.data_pipeline_manifest_key, manifest_v3(urls))
+            listed = connector_manifest(layout.location.bucket, (part.key for part in parts))
+            put(layout.data_pipeline_manifest_key, listed)
         put(layout.summary_checksum_key, checksum(body))
         with contextlib.suppress(VersionConflict):  # another attempt wrote the same bytes a moment ago
             put(layout.summary_key, body, expect=ABSENT)

@@ -18,6 +18,7 @@ from airflow_dynamo_pipeline.engine.layout import ExportLayout
 from airflow_dynamo_pipeline.engine.ports import ObjectStore
 from airflow_dynamo_pipeline.engine.records import Part
 from airflow_dynamo_pipeline.errors import UnexpectedReply, UnknownVersion
+from airflow_dynamo_pipeline.formats.data_pipeline import manifest_v3
 
 NATIVE_VERSION = "2020-06-30"
 OUR_VERSION = 1
@@ -103,11 +104,16 @@ def encode_files(parts: Iterable[Part]) -> bytes:
     return msgspec.json.Encoder().encode_lines([FileEntry.of(part) for part in parts])
 
 
+def connector_manifest(bucket: str, keys: Iterable[str]) -> bytes:
+    """The body of ``manifest``, which the EMR DynamoDB connector reads: the same files by their URLs."""
+    return manifest_v3([f"s3://{bucket}/{key}" for key in keys])
+
+
 def decode_files(body: bytes, key: str) -> Sequence[FileEntry]:
     """Read ``manifest-files.json``; raises UnexpectedReply."""
     try:
         return msgspec.json.Decoder(FileEntry).decode_lines(body)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeError) as problem:
         raise UnexpectedReply(f"{key} is not a list of parts: {problem}") from problem
 
 
@@ -118,7 +124,7 @@ def decode_summary(body: bytes, key: str) -> Summary:
         if found > OUR_VERSION:
             raise UnknownVersion(key, found, OUR_VERSION)
         return msgspec.json.decode(body, type=Summary)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeError) as problem:
         raise UnexpectedReply(f"{key} is not a manifest summary: {problem}") from problem
 
 

@@ -90,5 +90,5 @@ def decode(body: bytes, kind: type[Record], key: str) -> Record:
         if found > VERSION:
             raise UnknownVersion(key, found, VERSION)
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeError) as problem:
         raise UnexpectedReply(f"{key} is not a {kind.__name__}: {problem}") from problem

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+
+import msgspec
 
 from airflow_dynamo_pipeline.engine.layout import ROOT, ExportLayout
 from airflow_dynamo_pipeline.engine.manifest import (
     FileEntry,
     Summary,
     checksum,
+    connector_manifest,
     decode_files,
     decode_summary,
 )
@@ -62,11 +65,14 @@ def verify_files(manifest_uri: str, store: ObjectStore) -> VerifyResult:
         for key in store.keys(layout.data_prefix)
         if key not in listed
     ]
-    stored_bytes = 0
+    stored_bytes = plain_bytes = 0
     for entry in entries:
-        size, problem = _file(entry, summary, store)
-        stored_bytes += size
+        found, problem = _file(entry, summary, store)
+        stored_bytes += found.stored_bytes
+        plain_bytes += found.plain_bytes
         problems += [problem] if problem else []
+    if not problems:
+        problems = _figures(layout, summary, bytes=plain_bytes, storedBytes=stored_bytes, parts=len(entries))
     if problems:
         raise InvalidExport(manifest_uri, problems)
     return VerifyResult(
@@ -97,7 +103,41 @@ def _manifest(layout: ExportLayout, store: ObjectStore) -> tuple[Summary, list[F
         problems.append(
             Problem(layout.summary_key, f"itemCount is {summary.item_count}, its files list {total}")
         )
+    if summary.manifest_files_s3_key != layout.files_key:
+        problems.append(
+            Problem(
+                layout.summary_key, f"manifestFilesS3Key is {summary.manifest_files_s3_key}, not beside it"
+            )
+        )
+    if summary.ours.file_format == "data_pipeline":
+        problems += _connector_manifest(layout, entries, store)
     return summary, entries, problems
+
+
+def _connector_manifest(
+    layout: ExportLayout, entries: Sequence[FileEntry], store: ObjectStore
+) -> list[Problem]:
+    """The EMR connector's list of files has no checksum of its own, but can be made again."""
+    key = layout.data_pipeline_manifest_key
+    found = store.get(key)
+    wanted = connector_manifest(layout.location.bucket, (entry.data_file_s3_key for entry in entries))
+    if found is None:
+        return [Problem(key, "is missing: an EMR import would not find the files")]
+    if found.body != wanted:
+        return [Problem(key, f"lists other files than {layout.files_key}", "it was edited or is damaged")]
+    return []
+
+
+def _figures(layout: ExportLayout, summary: Summary, **counted: int) -> list[Problem]:
+    """Our own figures against the files; a native summary has none."""
+    if not summary.ours.file_format:
+        return []
+    said = msgspec.to_builtins(summary.ours)
+    return [
+        Problem(layout.summary_key, f"{name} is {said[name]}, its files have {count}")
+        for name, count in counted.items()
+        if said[name] != count
+    ]
 
 
 def _required(store: ObjectStore, key: str, layout: ExportLayout) -> bytes:
@@ -113,23 +153,34 @@ def _matches(store: ObjectStore, key: str, content: bytes) -> bool:
     return found is not None and found.body.strip() == checksum(content)
 
 
-def _file(entry: FileEntry, summary: Summary, store: ObjectStore) -> tuple[int, Problem | None]:
-    """Bytes read of one file and what is wrong with it."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was read of one file."""
+
+    stored_bytes: int = 0
+    plain_bytes: int = 0
+
+
+def _file(entry: FileEntry, summary: Summary, store: ObjectStore) -> tuple[_Found, Problem | None]:
+    """Read one file, and what is wrong with it."""
     key = entry.data_file_s3_key
     reading = _Reading(store.read(key))
+    lines = plain_bytes = 0
     try:
-        lines = _count_lines(COMPRESSIONS[_compression(key, summary)].decompress(reading))
+        for chunk in COMPRESSIONS[_compression(key, summary)].decompress(reading):
+            lines += chunk.count(b"\n")
+            plain_bytes += len(chunk)
     except NotFound:
-        return 0, Problem(key, "is in the manifest but not in the bucket")
+        return _Found(), Problem(key, "is in the manifest but not in the bucket")
     except ValueError as problem:
-        return reading.size, Problem(key, f"cannot be decompressed: {problem}")
+        return _Found(reading.size), Problem(key, f"cannot be decompressed: {problem}")
+    found = _Found(reading.size, plain_bytes)
     if reading.checksum != entry.md5_checksum:
-        return reading.size, Problem(
-            key, f"its MD5 is {reading.checksum}, the manifest says {entry.md5_checksum}"
-        )
+        text = f"its MD5 is {reading.checksum}, the manifest says {entry.md5_checksum}"
+        return found, Problem(key, text)
     if lines != entry.item_count:
-        return reading.size, Problem(key, f"it holds {lines} items, the manifest says {entry.item_count}")
-    return reading.size, None
+        return found, Problem(key, f"it holds {lines} items, the manifest says {entry.item_count}")
+    return found, None
 
 
 def _compression(key: str, summary: Summary) -> str:
@@ -156,7 +207,3 @@ class _Reading:
     @property
     def checksum(self) -> str:
         return base64.b64encode(self._md5.digest()).decode()
-
-
-def _count_lines(chunks: Iterator[bytes]) -> int:
-    return sum(chunk.count(b"\n") for chunk in chunks)
