@@ -53,7 +53,7 @@ class FakeAws:
     def __init__(self, clock: HarnessClock | None = None) -> None:
         self.clock = clock or VirtualClock()
         self.dynamodb = DynamoDB(self.clock)
-        self.s3 = S3()
+        self.s3 = S3(self.clock)
         self.quotas = Quotas()
         self.cloudwatch = CloudWatch(self.dynamodb.consumed, self.clock)
         self._services: dict[str, Service] = {

@@ -105,6 +105,16 @@ def test_the_end_is_not_in_the_span(both: Alike) -> None:
     ]
 
 
+def test_points_come_in_no_order_to_rely_on(both: Alike) -> None:
+    """Moto sorts them; CloudWatch does not, so the fake turns them round."""
+    put(both, {**at(0), "Value": 1.0}, {**at(60), "Value": 2.0})
+    ours, theirs = both.apart("get_metric_statistics", **asked())
+
+    assert ([2.0, 1.0], [1.0, 2.0]) == tuple(
+        [point["Sum"] for point in side["Datapoints"]] for side in (ours, theirs)
+    )
+
+
 def test_a_metric_that_nobody_put_has_no_points(both: Alike) -> None:
     assert {"Label": "m", "Datapoints": [], "Status": 200} == both.call("get_metric_statistics", **asked())
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import http.client
 import io
-import sys
-import threading
 import zlib
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -195,34 +194,34 @@ def test_a_bucket_may_encrypt_by_a_key_of_its_own(s3: S3, url: str) -> None:
     assert head["ETag"] != plain["ETag"]
 
 
-@pytest.fixture
-def _hasty_threads() -> Iterator[None]:
-    """Let threads take turns between any two steps."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(usual)
+class WatchfulClock(ManualClock):
+    """Notes at each look whether anybody else could work meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s3 = S3(self)
+        self.alone: list[bool] = []
+
+    def now(self) -> datetime:
+        self.alone.append(self.s3._buckets.lock.locked())
+        return super().now()
 
 
-@pytest.mark.usefixtures("_hasty_threads")
-def test_of_many_writers_on_condition_one_wins(s3: S3) -> None:
-    """As often as it is tried: the condition and the write are one step."""
+def test_a_condition_and_its_write_are_one_step() -> None:
+    """S3 looks at the clock between the two: nobody else is let in then."""
+    clock = WatchfulClock()
+    clock.s3.create_bucket(BUCKET)
+    request = Request("PUT", f"/{BUCKET}/k", {}, {"if-none-match": "*"})
 
-    def write(key: str, number: int, statuses: list[int]) -> None:
-        headers = {"if-none-match": "*", "content-length": "1"}
-        request = Request("PUT", f"/{BUCKET}/{key}", {}, headers)
-        statuses.append(s3.answer(Call("s3", "PutObject", request, str(number).encode())).status)
+    statuses = [clock.s3.answer(Call("s3", "PutObject", request, b"")).status for _ in range(2)]
 
-    for attempt in range(50):
-        statuses: list[int] = []
-        threads = [
-            threading.Thread(target=write, args=(str(attempt), number, statuses)) for number in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert [200, 412, 412, 412] == sorted(statuses)
+    assert ([200, 412], [True]) == (statuses, clock.alone)
+
+
+def test_a_refusal_of_a_head_has_no_body(s3: S3) -> None:
+    reply = s3.answer(Call("s3", "HeadObject", Request("HEAD", f"/{BUCKET}/k", {}, {}), b""))
+
+    assert (404, ()) == (reply.status, reply.body)
 
 
 @pytest.mark.parametrize(
