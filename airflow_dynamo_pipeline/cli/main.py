@@ -11,6 +11,7 @@ import click
 
 from airflow_dynamo_pipeline import __version__
 from airflow_dynamo_pipeline.adapters.wiring import export_ports, reading_store
+from airflow_dynamo_pipeline.cli import iam_policy
 from airflow_dynamo_pipeline.cli.options import HELP, as_json, aws_settings, export_settings
 from airflow_dynamo_pipeline.cli.output import Output
 from airflow_dynamo_pipeline.cli.running import clients, exiting_by_code, stopping_on_signals
@@ -89,6 +90,9 @@ def verify(*, manifest_uri: str, profile: str | None, region_name: str | None, j
     with exiting_by_code():
         store = reading_store(clients(profile, region_name), layout_of(manifest_uri).location, output.warn)
         output.result("verified", verify_files(manifest_uri, store).to_json())
+
+
+main.add_command(iam_policy.group)
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Checkpoint:
         self.attempt = attempt
         self.segments = segments
 
-    def create_missing(self, each: Callable[[], None]) -> None:
+    def create_missing(self, each: Callable[[], object]) -> None:
         """Give every segment a first checkpoint, so that claiming one never has to create it.
 
         ``each`` is called between two of them.
@@ -51,7 +51,7 @@ class Checkpoint:
             raise StaleAttempt(f"{key} is gone: another attempt has finished or removed this export")
         return records.decode(found.body, SegmentState, key), found.version
 
-    def read_all(self, each: Callable[[], None]) -> Iterator[SegmentState]:
+    def read_all(self, each: Callable[[], object]) -> Iterator[SegmentState]:
         """The states of all segments, fresh from the store; ``each`` is called between two of them."""
         for segment in range(self.segments):
             each()

@@ -50,17 +50,19 @@ class Lease:
                 raise Stopped("told to stop while watching another attempt's lease")
         self._take(found.version)
 
-    def beat(self) -> None:
+    def beat(self) -> bool:
         """Show life if it is due; raises StaleAttempt when the lease was taken over.
 
         Every thread calls it before it reads or writes, so that an attempt which was silent for long
-        does nothing more before it knows that the lease is still its own.
+        does nothing more before it knows that the lease is still its own. True: it was due, and whoever
+        asked has waited for a call to the store, its own or another thread's.
         """
         if not self._is_due():
-            return
+            return False
         with self._lock:
             if self._is_due():
                 self._renew()
+        return True
 
     def check(self) -> None:
         """Show life now; raises StaleAttempt when the lease was taken over."""

@@ -13,12 +13,13 @@ from airflow_dynamo_pipeline.engine.throttle import Booking, Throttle
 from airflow_dynamo_pipeline.errors import PipelineError, Throttled
 from airflow_dynamo_pipeline.items.page import Page, cut_page
 
-TURN_SECONDS = 0.1  # a turn not used by then is given back: several, saved up, would be a burst
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scanner:
-    """Reads segments of one table for one run."""
+    """Reads segments of one table for one run.
+
+    ``before_page`` is called before a page's turn is waited for and again when it has come.
+    """
 
     reader: TableReader
     throttle: Throttle
@@ -26,7 +27,7 @@ class Scanner:
     clock: Clock
     stop: threading.Event
     total_segments: int
-    before_page: Callable[[], None]  # called when a page's turn has come; may refuse it by raising
+    before_page: Callable[[], bool]  # True: it took a while; may refuse the page by raising
     warn: Callable[[str], None]
 
     def pages(self, segment: int, start_key: bytes | None) -> Iterator[Page]:
@@ -65,16 +66,20 @@ class Scanner:
         return page
 
     def _turn(self, limit: int | None) -> Booking:
-        """A turn that is used at once; one that ``before_page`` took too long for is given back."""
+        """A turn that is used at the moment it was given.
+
+        What ``before_page`` has to do is done before the wait for a turn if it can be. If it was due again
+        after the wait and took its time, the turn is given back: several of them used late would be a burst.
+        """
         while True:
+            self.before_page()
             booking = self.throttle.reserve(self.sizer.most_units(limit))
-            granted = self.clock.monotonic()
             try:
-                self.before_page()
+                late = self.before_page()
             except BaseException:
                 self.throttle.refused(booking)  # nothing was read
                 raise
-            if self.clock.monotonic() - granted <= TURN_SECONDS:
+            if not late:
                 return booking
             self.throttle.refused(booking)  # its moment has passed
 

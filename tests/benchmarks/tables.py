@@ -1,8 +1,9 @@
 """The endpoint's DynamoDB side: tables of any length out of a few pages kept in memory.
 
-A table is named by its items and its length: ``std-100000`` has 100 000 items. They repeat after ``Pages.items``
-items, so that tens of gigabytes need a few megabytes; only the key in LastEvaluatedKey goes on counting.
-A page is a prebuilt run of items between a small head and tail, and its checksum is combined from theirs.
+A table is named by its items and its length: ``std-100000`` has 100 000 items. They repeat after
+``Pages.items`` items, so that tens of gigabytes need a few megabytes; only the key in LastEvaluatedKey
+goes on counting. A page is a prebuilt run of items between a small head and tail, and its checksum is
+combined from theirs.
 """
 
 from __future__ import annotations

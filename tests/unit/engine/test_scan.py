@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -59,7 +60,7 @@ class Rig:
         self.table = table
         self.turns: list[float] = []
         self.refusals: list[Exception] = []
-        self.on_turn: Callable[[], object] = lambda: None
+        self.on_turn: Callable[[], bool] = lambda: False
         self.scanner = Scanner(
             reader=table,
             throttle=self.throttle,
@@ -71,11 +72,11 @@ class Rig:
             warn=self.warned.append,
         )
 
-    def before_page(self) -> None:
+    def before_page(self) -> bool:
         self.turns.append(self.clock.time)
-        self.on_turn()
         if self.refusals:
             raise self.refusals.pop()
+        return self.on_turn()
 
     def read(self, segment: int = 0, start_key: bytes | None = None) -> list[str]:
         pages = self.scanner.pages(segment, start_key)
@@ -255,32 +256,53 @@ def test_a_stop_ends_the_pause_before_a_retry() -> None:
     assert [] == rig.table.inner.scans
 
 
-def test_before_each_page_and_after_its_turn_has_come_it_may_be_refused() -> None:
-    rig = Rig(ScriptedTable(inner=MemoryTable(items(30))), rate=4.0)
-    pages = rig.scanner.pages(0, None)
-    next(pages)
-    next(pages)
-    rig.refusals = [StaleAttempt("superseded")]
-    with pytest.raises(StaleAttempt):
+def test_before_the_wait_for_a_turn_and_when_it_has_come_a_page_may_be_refused() -> None:
+    for asked in (1, 2):
+        rig = Rig(ScriptedTable(inner=MemoryTable(items(30))), rate=4.0)
+        pages = rig.scanner.pages(0, None)
         next(pages)
+        next(pages)
+        seen = len(rig.turns)
+        rig.on_turn = partial(refuse_when, lambda rig=rig, last=seen + asked: len(rig.turns) == last)  # type: ignore[misc]
+        with pytest.raises(StaleAttempt):
+            next(pages)
 
-    assert 2 == len(rig.table.inner.scans)
-    assert 3 == len(set(rig.turns))
+        assert 2 == len(rig.table.inner.scans)
+        waited = rig.turns[-1] - rig.turns[seen]
+        assert (0.0 if asked == 1 else 0.1) <= waited
 
 
-def test_e8_a_turn_that_the_lease_took_too_long_for_is_given_back_and_waited_for_anew() -> None:
+def refuse_when(condition: Callable[[], bool]) -> bool:
+    if condition():
+        raise StaleAttempt("superseded")
+    return False
+
+
+def test_e8_a_turn_that_came_while_the_lease_was_renewed_is_given_back_and_waited_for_anew() -> None:
     rig = Rig(ScriptedTable(inner=MemoryTable(items(100))), rate=4.0)
     pages = rig.scanner.pages(0, None)
     next(pages)
-    late = rig.turns[-1] + 30.0
-    rig.on_turn = lambda: rig.clock.advance(30.0) if rig.clock.time < late else None
+    next(pages)
+    due_at = rig.clock.time + 0.01  # after the wait for the next turn has begun
+
+    def renew_when_due() -> bool:
+        nonlocal due_at
+        due = rig.clock.time >= due_at
+        if due:
+            due_at += 1000.0
+            rig.clock.advance(0.03)
+        return due
+
+    rig.on_turn = renew_when_due
+    first_asked = len(rig.turns)
     read_at: list[float] = []
     rig.table.during = lambda: read_at.append(rig.clock.time)
 
     next(pages)
 
-    assert 3 == len(rig.turns)
-    assert rig.turns[-1] == read_at[0] > rig.turns[-2] + 30.0 - 1e-6
+    assert 4 == len(rig.turns) - first_asked  # before the wait, late after it, and both again
+    assert read_at == [rig.turns[-1]]
+    assert rig.throttle.consumed > 0
 
 
 def test_a_turn_that_the_lease_refuses_costs_nothing() -> None:

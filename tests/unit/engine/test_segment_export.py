@@ -103,7 +103,7 @@ class Rig:
                 clock=self.clock,
                 stop=self.stop,
                 total_segments=1,
-                before_page=lambda: None,
+                before_page=lambda: False,
                 warn=self.said.append,
             ),
             checkpoint=self.checkpoint,

@@ -4,9 +4,11 @@ import threading
 
 import pytest
 
+from airflow_dynamo_pipeline.engine import workers
 from airflow_dynamo_pipeline.engine.workers import Workers
 from airflow_dynamo_pipeline.errors import AccessDenied, ServiceTrouble, Stopped
 from tests.clock import VirtualClock
+from tests.step_clock import StepClock
 
 
 class Rig:
@@ -69,15 +71,19 @@ def test_no_more_threads_work_than_were_asked_for(rig: Rig) -> None:
     assert 3 == most
 
 
-def test_ticks_come_from_the_calling_thread_while_tasks_run(rig: Rig) -> None:
-    rig.run(Workers([0], lambda _: _busy(rig.clock, 5.0), threads=1))
+def test_ticks_come_from_the_calling_thread_while_tasks_run() -> None:
+    steps, ticks = StepClock(), []
+    with steps.in_place_of_threads(workers):
+        waiting = steps.threading.Event()
 
-    assert {threading.get_ident()} == set(rig.ticks)
-    assert 10 <= len(rig.ticks) <= 12
+        def busy(_: int) -> None:
+            steps.wait(waiting, 5.0)
 
+        task = Workers([0], busy, threads=1)
+        task.run(steps, tick=lambda: ticks.append(threading.get_ident()), stop_all=lambda: None)
 
-def _busy(clock: VirtualClock, seconds: float) -> None:
-    clock.wait(threading.Event(), seconds)
+    assert {threading.get_ident()} == set(ticks)
+    assert 10 <= len(ticks) <= 12
 
 
 def test_the_error_of_a_task_is_raised_when_all_threads_have_ended(rig: Rig) -> None:

@@ -1,0 +1,141 @@
+"""What a policy is made for, as a person names it: read, and refused with every problem at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_dynamo_pipeline.adapters.arns import Place, bucket_and_key
+from airflow_dynamo_pipeline.engine.requests import S3Location
+from airflow_dynamo_pipeline.engine.settings import Coercion, flag, is_given, text
+from airflow_dynamo_pipeline.engine.verify import layout_of
+from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, Problem
+
+NAME = r"[A-Za-z0-9_.*-]{1,255}"
+OWNER = r"[a-z0-9*-]+:[0-9*]+"  # region and account
+TEMPLATE = "{{"
+STAR = "write * for what a template fills in"
+PLACE = ("region_name", "account_id", "partition")
+
+Group = tuple[str, ...]  # of these settings exactly one
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its line of help and what takes it."""
+
+    help: str
+    coerce: Coercion
+    many: bool = False  # may be given several times
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it is given without a value."""
+        return self.coerce is flag
+
+
+def _shaped(shape: str, expected: str) -> Coercion:
+    """A coercion that takes text of one shape."""
+
+    def coerce(name: str, value: object) -> str:
+        found = text(name, value)
+        if not re.fullmatch(shape, found):
+            raise InvalidSetting(name, value, expected)
+        return found
+
+    return coerce
+
+
+def _s3_uri(name: str, value: object) -> str:
+    found = text(name, value)
+    if TEMPLATE in found or not re.fullmatch(NAME, S3Location.parse(found, name).bucket):
+        raise InvalidSetting(name, value, f"s3://bucket/prefix; {STAR}")
+    return found
+
+
+def _manifest_uri(name: str, value: object) -> str:
+    found = _s3_uri(name, value)
+    layout_of(found)
+    return found
+
+
+def _objects(name: str, value: object) -> Sequence[str]:
+    """One URI of an object, or several."""
+    uris = [_s3_uri(name, one) for one in (value if isinstance(value, list | tuple) else [value])]
+    for uri in uris:
+        if not bucket_and_key(uri)[1]:
+            raise InvalidSetting(name, uri, f"s3://bucket/key; {STAR}")
+    return uris
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "table_name": Setting(
+        f"Table, by name or ARN; {STAR}.",
+        _shaped(rf"(arn:[a-z-]+:dynamodb:{OWNER}:table/)?{NAME}", f"the name or ARN of a table; {STAR}"),
+    ),
+    "s3_uri": Setting(f"Where the exports are: s3://bucket/prefix; {STAR}.", _s3_uri),
+    "manifest_uri": Setting("The manifest-summary.json of the one export to read.", _manifest_uri),
+    "bucket_key": Setting(f"Object waited for: s3://bucket/key; {STAR}.", _objects, many=True),
+    "wildcard_match": Setting("The key is a wildcard pattern, as for the sensor.", flag),
+    "use_regex": Setting("The key is a regular expression, as for the sensor.", flag),
+    "index_name": Setting(
+        "Secondary index that is read instead of the table.",
+        _shaped(NAME, f"the name of an index; {STAR}"),
+    ),
+    "s3_sse_kms_key_id": Setting(
+        "KMS key of the objects, by ARN, id or alias; also one that the bucket uses by itself.",
+        _shaped(
+            rf"(arn:[a-z-]+:kms:{OWNER}:key/)?[A-Za-z0-9-]+|(arn:[a-z-]+:kms:{OWNER}:)?alias/[A-Za-z0-9/_-]+",
+            "the ARN, id or alias of a KMS key",
+        ),
+    ),
+    "no_on_demand_ratio": Setting(
+        "The rate is absolute or the table's mode provisioned: leave CloudWatch and Service Quotas out.", flag
+    ),
+    "region_name": Setting(
+        "AWS region of the resources.  [default: any]",
+        _shaped(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "a region, as in eu-west-1"),
+    ),
+    "account_id": Setting(
+        "AWS account of the resources.  [default: any]",
+        _shaped(r"[0-9]{12}", "the twelve digits of an account"),
+    ),
+    "partition": Setting(
+        "Partition of AWS.  [default: aws]",
+        _shaped(r"aws(-[a-z]+)*", "a partition, as in aws, aws-cn or aws-us-gov"),
+    ),
+}
+
+
+def read(
+    required: Sequence[Group], optional: Sequence[str], given: Mapping[str, object]
+) -> tuple[dict[str, Any], Place]:
+    """Read settings and place; raises InvalidRequest with every problem found.
+
+    None, an empty string and a flag that is off count as not given.
+    """
+    known = {*(name for group in required for name in group), *optional}
+    some = {name: value for name, value in given.items() if is_given(value) and value not in (False, (), [])}
+    problems = [Problem(name, "is not a setting of this policy") for name in some if name not in known]
+    problems += _not_one(required, some)
+    found: dict[str, Any] = {}
+    for name in (name for name in SETTINGS if name in known and name in some):
+        try:
+            found[name] = SETTINGS[name].coerce(name, some[name])
+        except InvalidSetting as problem:
+            problems.append(Problem(name, f"{problem.value!r} is not {problem.expected}"))
+    if problems:
+        raise InvalidRequest(problems)
+    return found, Place(**{name: found[name] for name in PLACE if name in found})
+
+
+def _not_one(required: Sequence[Group], some: Mapping[str, object]) -> Iterator[Problem]:
+    """Groups of which none is given, or more than one."""
+    for group in required:
+        count = sum(name in some for name in group)
+        if count == 0:
+            yield Problem(" or ".join(group), "is required")
+        elif count > 1:
+            yield Problem(", ".join(group), "both are given; one is enough")
