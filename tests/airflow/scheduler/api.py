@@ -1,0 +1,105 @@
+"""Airflow's public REST API, as far as these tests speak to it."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from tests.demo.airflow_env import PASSWORD, USER
+
+REPLY_SECONDS = 30.0
+TOKEN_SECONDS = 600.0  # Airflow's own lasts longer
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The address of a task instance that is not mapped."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+
+    @property
+    def path(self) -> str:
+        """Below ``/api/v2``."""
+        return f"/dags/{self.dag_id}/dagRuns/{quote(self.run_id, safe='')}/taskInstances/{self.task_id}"
+
+
+class Api:
+    """A client of ``/api/v2`` with a token; every method raises ``httpx.HTTPError`` on a refusal."""
+
+    def __init__(self, base_url: str) -> None:
+        self._client = httpx.Client(base_url=base_url, timeout=REPLY_SECONDS, trust_env=False)
+        self._token_until = float("-inf")
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._client.close()
+
+    def unhealthy(self) -> set[str]:
+        """Which of the four components do not report themselves healthy."""
+        found = self._call("GET", "/monitor/health")
+        wanted = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
+        return {name for name in wanted if found.get(name, {}).get("status") != "healthy"}
+
+    def dag_ids(self) -> set[str]:
+        """The DAGs that can be triggered."""
+        return {dag["dag_id"] for dag in self._call("GET", "/dags")["dags"]}
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Start a run; returns its id."""
+        body = {"logical_date": None, "conf": conf}
+        run_id: str = self._call("POST", f"/dags/{dag_id}/dagRuns", body)["dag_run_id"]
+        return run_id
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """``queued``, ``running``, ``success`` or ``failed``."""
+        state: str = self._call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")["state"]
+        return state
+
+    def look(self, instance: Instance) -> dict[str, Any]:
+        """The task instance: state, try_number, max_tries, pid and more."""
+        found: dict[str, Any] = self._call("GET", instance.path)
+        return found
+
+    def progress(self, instance: Instance) -> dict[str, Any] | None:
+        """The record ``progress`` in the task state store; None as long as there is none."""
+        entries = self._call("GET", f"{instance.path}/state-store")["task_state_store"]
+        found: list[dict[str, Any]] = [entry["value"] for entry in entries if entry["key"] == "progress"]
+        return found[0] if found else None
+
+    def result(self, instance: Instance) -> dict[str, Any]:
+        """What the task returned."""
+        path = f"{instance.path}/xcomEntries/return_value"
+        found: dict[str, Any] = self._call("GET", path, stringify=False)["value"]
+        return found
+
+    def mark_failed(self, instance: Instance) -> None:
+        """As a person does in the UI."""
+        self._call("PATCH", instance.path, {"new_state": "failed"})
+
+    def clear(self, instance: Instance) -> None:
+        """As a person does in the UI: this task and what comes after it, whatever their state."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": instance.run_id,
+            "task_ids": [instance.task_id],
+            "only_failed": False,
+            "include_downstream": True,
+        }
+        self._call("POST", f"/dags/{instance.dag_id}/clearTaskInstances", body)
+
+    def _call(self, method: str, path: str, body: object = None, **query: bool) -> Any:
+        if time.monotonic() > self._token_until:
+            self._log_in()
+        reply = self._client.request(method, f"/api/v2{path}", json=body, params=query)
+        reply.raise_for_status()
+        return reply.json()
+
+    def _log_in(self) -> None:
+        reply = self._client.post("/auth/token", json={"username": USER, "password": PASSWORD})
+        reply.raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
+        self._token_until = time.monotonic() + TOKEN_SECONDS

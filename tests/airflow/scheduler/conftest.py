@@ -1,0 +1,63 @@
+"""All stories are told at once, in one Airflow; each test asks about one of them."""
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.airflow.scheduler.cleared import killed_after_the_commit, marked_failed
+from tests.airflow.scheduler.killed import supervisor_is_lost, task_is_killed, worker_is_lost
+from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
+from tests.airflow.scheduler.world import World, running_world
+
+STORIES: tuple[Callable[[World], Any], ...] = (
+    task_is_killed,
+    worker_is_lost,
+    supervisor_is_lost,
+    marked_failed,
+    killed_after_the_commit,
+    triggerer_is_killed,
+    two_runs,
+)
+TAIL_CHARACTERS = 3000
+
+Told = TypeVar("Told")
+
+
+class Stories:
+    """Begins all stories when it is made."""
+
+    def __init__(self, world: World, threads: ThreadPoolExecutor) -> None:
+        self.world = world
+        self._begun: dict[Callable[[World], Any], Future[Any]] = {
+            story: threads.submit(story, world) for story in STORIES
+        }
+
+    def told(self, story: Callable[[World], Told]) -> Told:
+        """What came of it; raises what went wrong in it."""
+        found: Told = self._begun[story].result()
+        return found
+
+    def all_over(self) -> None:
+        """Wait for every story's end, good or bad."""
+        for future in self._begun.values():
+            future.exception()
+
+
+@pytest.fixture(scope="module")
+def stories() -> Iterator[Stories]:
+    """An Airflow of its own, in which all stories run."""
+    with running_world() as world, ThreadPoolExecutor(len(STORIES)) as threads:
+        yield Stories(world, threads)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure comes with the end of every log."""
+    report = yield
+    told = getattr(item, "funcargs", {}).get("stories")
+    if report.failed and told is not None:
+        logs = told.world.airflow.logs()
+        report.sections += [(name, text[-TAIL_CHARACTERS:]) for name, text in sorted(logs.items())]
+    return report

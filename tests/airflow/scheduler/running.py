@@ -1,0 +1,149 @@
+"""The components of an Airflow, each a process group of its own."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+import psutil  # type: ignore[import-untyped]  # of Airflow's own requirements
+
+from tests.airflow.scheduler.api import Api, Instance
+from tests.demo.airflow_env import EXAMPLE_DAGS, airflow_environment
+from tests.demo.runs import airflow
+from tests.services import Services
+from tests.services.process import free_port
+
+OWN_DAGS = Path(__file__).parent / "dags"
+COMPONENTS = {
+    "api-server": [],
+    "scheduler": ["--skip-serve-logs"],  # it would take a fixed port
+    "dag-processor": [],
+    "triggerer": ["--skip-serve-logs"],
+}
+DAGS = {"export_table", "scheduler_export", "scheduler_wait"}
+PATIENCE_SECONDS = 180.0  # of a machine with better things to do
+LOOK_EVERY_SECONDS = 0.1
+
+Found = TypeVar("Found")
+
+
+def wait_until(what: str, look: Callable[[], Found | None], seconds: float = PATIENCE_SECONDS) -> Found:
+    """The first thing that is found and is not false; raises TimeoutError.
+
+    What cannot be asked at the moment counts as not found.
+    """
+    pause, deadline = threading.Event(), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            if found := look():
+                return found
+        pause.wait(LOOK_EVERY_SECONDS)
+    raise TimeoutError(f"{what}: not within {seconds:g} s")
+
+
+class RunningAirflow:
+    """An Airflow that was started, and its API."""
+
+    def __init__(self, home: Path, env: dict[str, str]) -> None:
+        self.home = home
+        self.api = Api(env["AIRFLOW__API__BASE_URL"])
+        self._env = env
+        self._stack = contextlib.ExitStack()
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, component: str) -> None:
+        """Start a component; it is ended by ``end``."""
+        count = len(list(self.home.glob(f"{component}-*.log")))
+        log = self.home / f"{component}-{count + 1}.log"
+        command = [component, *COMPONENTS[component]]
+        self._children[component] = self._stack.enter_context(airflow(command, self._env, log))
+
+    def kill(self, component: str) -> None:
+        """End a component and its children as the kernel does when memory is out."""
+        os.killpg(self._children[component].pid, signal.SIGKILL)
+        self._children[component].wait()
+
+    def end(self) -> None:
+        """Ask all components to end, at once, and wait for each; no child of theirs outlives them."""
+        started = [psutil.Process(child.pid) for child in self._children.values() if child.poll() is None]
+        offspring = [process for parent in started for process in parent.children(recursive=True)]
+        for process in started:
+            os.killpg(process.pid, signal.SIGTERM)
+        self._stack.close()
+        for process in offspring:  # a task has a process group of its own
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.api.close()
+
+    def wait_until_ready(self) -> None:
+        """Every component is healthy and every DAG of these tests can be triggered."""
+        wait_until("healthy components", lambda: not self.api.unhealthy())
+        wait_until("DAGs", lambda: self.api.dag_ids() >= DAGS)
+
+    def wait_for_end(self, instance: Instance) -> str:
+        """How the instance's run ended."""
+        wait_until(f"end of {instance}", lambda: self._state(instance) in {"success", "failed"})
+        return self._state(instance)
+
+    def _state(self, instance: Instance) -> str:
+        return self.api.run_state(instance.dag_id, instance.run_id)
+
+    def task_log(self, instance: Instance, attempt: int) -> str:
+        """What an attempt has logged so far, as JSON lines."""
+        folder = self.home / "logs" / f"dag_id={instance.dag_id}" / f"run_id={instance.run_id}"
+        path = folder / f"task_id={instance.task_id}" / f"attempt={attempt}.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def logs(self) -> dict[str, str]:
+        """All logs by name, of components and of tasks."""
+        paths = [*self.home.glob("*.log"), *(self.home / "logs").rglob("*.log")]
+        return {str(path.relative_to(self.home)): path.read_text(errors="replace") for path in paths}
+
+
+@contextlib.contextmanager
+def running_airflow(home: Path, services: Services, secret_key: str) -> Iterator[RunningAirflow]:
+    """Start the four components against these services; they need a while before they are ready."""
+    env = environment(home, services, secret_key)
+    with airflow(["db", "migrate"], env, home / "migrate.log") as migration:
+        assert 0 == migration.wait(), (home / "migrate.log").read_text()
+    found = RunningAirflow(home, env)
+    try:
+        for component in COMPONENTS:
+            found.start(component)
+        yield found
+    finally:
+        found.end()
+
+
+def environment(home: Path, services: Services, secret_key: str) -> dict[str, str]:
+    """The demo's environment, with both DAG folders and everything that makes one wait made short."""
+    env = airflow_environment(home, services, free_port())
+    connection = json.loads(env["AIRFLOW_CONN_AWS_DEFAULT"])
+    bundles = [
+        {
+            "name": name,
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(path)},
+        }
+        for name, path in {"examples": EXAMPLE_DAGS, "own": OWN_DAGS}.items()
+    ]
+    return {
+        **env,
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({**connection, "password": secret_key}),
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
+        "AIRFLOW__CORE__PARALLELISM": "8",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    }

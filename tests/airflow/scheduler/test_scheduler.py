@@ -1,0 +1,163 @@
+"""Kills, Clear, Mark failed and restarts in a running Airflow, over its REST API.
+
+Promises A1 (the same logical run whatever happens to its processes), A2 (a stop stops our work and releases
+the lease) and A3 (progress and results can be read, secrets cannot). The stories themselves are in the
+modules beside this one; all of them run at once, because each mostly waits.
+"""
+
+import pytest
+
+from tests.airflow.scheduler.cleared import killed_after_the_commit, marked_failed
+from tests.airflow.scheduler.conftest import Stories
+from tests.airflow.scheduler.exports import EACH_ONCE, ITEMS, items_read
+from tests.airflow.scheduler.killed import Resumed, supervisor_is_lost, task_is_killed, worker_is_lost
+from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
+from tests.airflow.scheduler.world import SECRET_KEY
+
+pytestmark = pytest.mark.slow
+
+
+def assert_is_one_whole_export(story: Resumed) -> None:
+    """The second attempt succeeded by resuming, and each item stands in the files of one export once."""
+    (export,) = story.exports
+    manifest = export.manifest()
+    assert "success" == story.run_state
+    assert "resume" == story.result["start"]
+    assert ITEMS == story.result["item_count"]
+    assert 2 == story.attempts
+    assert export.layout.manifest_uri == story.result["manifest_uri"]
+    assert manifest is not None
+    assert ITEMS == manifest["itemCount"] == manifest["airflowDynamoPipeline"]["scannedCount"]
+    assert EACH_ONCE == export.keys()
+
+
+def test_airflow_retries_a_killed_task_and_the_retry_finishes_the_same_export(stories: Stories) -> None:
+    assert_is_one_whole_export(stories.told(task_is_killed).resumed)
+
+
+def test_the_retry_reads_only_what_the_checkpoints_do_not_have(stories: Stories) -> None:
+    story = stories.told(task_is_killed).resumed
+    finished = {number for number, state in story.left.checkpoints.items() if state["done"]}
+
+    assert {1, 2, 3} == finished
+    assert {0} == {call.asked["Segment"] for call in story.scans}
+    assert story.left.items_missing == items_read(story.scans) < ITEMS
+
+
+def test_progress_is_readable_while_the_task_runs(stories: Stories) -> None:
+    story = stories.told(task_is_killed)
+
+    assert "running" == story.state
+    assert 3 == story.progress["segments_done"]
+    assert 4 == story.progress["segments"]
+    assert 0 < story.progress["items"] < ITEMS
+    assert 0 < story.progress["share_done"] < 1
+    assert 120 == story.progress["units_per_second_asked"]
+
+
+def test_a_task_whose_worker_is_lost_is_found_by_its_missing_heartbeat_and_resumed(stories: Stories) -> None:
+    story = stories.told(worker_is_lost)
+
+    assert_is_one_whole_export(story)
+    assert not story.left.lease["released"]
+
+
+def test_the_retry_of_a_lost_worker_goes_on_behind_the_last_part_of_each_segment(stories: Stories) -> None:
+    story = stories.told(worker_is_lost)
+
+    assert [1, 1] == [len(state["parts"]) for state in story.left.checkpoints.values()]
+    assert story.start_keys == {
+        number: state["lastEvaluatedKey"] for number, state in story.left.checkpoints.items()
+    }
+    assert story.left.items_missing == items_read(story.scans) < ITEMS
+
+
+def test_a_task_whose_supervisor_is_lost_ends_by_itself_and_lets_its_export_go(stories: Stories) -> None:
+    story = stories.told(supervisor_is_lost)
+
+    assert_is_one_whole_export(story)
+    assert story.left.lease["released"]
+    assert ITEMS == items_read(story.left.scans) + items_read(story.scans)
+
+
+def test_mark_failed_stops_the_scan_with_the_pages_under_way(stories: Stories) -> None:
+    story = stories.told(marked_failed)
+
+    assert story.scans_when_marked == len(story.left.scans)
+    assert "failed" == story.run_state
+    assert 1 == story.attempts
+
+
+def test_mark_failed_leaves_a_checkpoint_a_released_lease_and_no_manifest(stories: Stories) -> None:
+    story = stories.told(marked_failed)
+
+    assert [3, 3] == [state["pages"] for state in story.left.checkpoints.values()]
+    assert [1, 1] == [len(state["parts"]) for state in story.left.checkpoints.values()]
+    assert story.left.lease["released"]
+    assert story.left.manifest is None
+
+
+def test_clear_of_the_failed_task_resumes_and_reads_nothing_twice(stories: Stories) -> None:
+    story = stories.told(marked_failed).resumed
+
+    assert_is_one_whole_export(story)
+    assert ITEMS == items_read(story.left.scans) + items_read(story.scans)
+
+
+def test_a_retry_after_the_commit_adopts_what_is_there_and_reads_nothing(stories: Stories) -> None:
+    story = stories.told(killed_after_the_commit)
+    lasting = {
+        name: written for name, written in story.objects.items() if not name.startswith("/_checkpoint/")
+    }
+
+    assert "success" == story.retried.run_state
+    assert 2 == story.retried.attempts
+    assert "adopt" == story.retried.result["start"]
+    assert ITEMS == story.retried.result["item_count"]
+    assert [] == story.retried.scans
+    assert lasting == story.retried.objects != story.objects
+
+
+def test_clear_of_the_succeeded_task_makes_a_second_export_beside_the_first(stories: Stories) -> None:
+    story = stories.told(killed_after_the_commit)
+    first, second = story.exports
+
+    assert "success" == story.cleared.run_state
+    assert "new" == story.cleared.result["start"]
+    assert ITEMS == items_read(story.cleared.scans)
+    assert story.retried.objects == story.cleared.objects
+    assert second.layout.manifest_uri == story.cleared.result["manifest_uri"]
+    assert [EACH_ONCE, EACH_ONCE] == [first.keys(), second.keys()]
+
+
+def test_two_runs_of_one_dag_at_once_make_two_whole_exports(stories: Stories) -> None:
+    story = stories.told(two_runs)
+
+    assert ["success", "success"] == story.run_states
+    assert ["new", "new"] == [result["start"] for result in story.results]
+    assert 2 == len(story.exports)
+    assert {export.layout.manifest_uri for export in story.exports} == {
+        result["manifest_uri"] for result in story.results
+    }
+    assert [EACH_ONCE, EACH_ONCE] == [export.keys() for export in story.exports]
+
+
+def test_a_deferred_sensor_survives_the_death_of_its_triggerer(stories: Stories) -> None:
+    story = stories.told(triggerer_is_killed)
+    first, second = story.triggerers
+
+    assert "deferred" == story.state
+    assert first != second
+    assert "success" == story.run_state
+    assert 1 == story.attempts
+
+
+def test_no_log_holds_the_secret_key(stories: Stories) -> None:
+    stories.all_over()
+    logs = stories.world.airflow.logs()
+
+    assert {"api-server", "scheduler", "dag-processor", "triggerer"} <= {
+        name.rpartition("-")[0] for name in logs
+    }
+    assert [name for name, text in logs.items() if "resume: worker-is-lost" in text]
+    assert [] == [name for name, text in logs.items() if SECRET_KEY in text]
