@@ -6,15 +6,23 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS := zstd
+OLDEST := 2.11.0
+VERSIONS ?= # none: all that `make matrix` knows
 
 export RUFF_CACHE_DIR := .cache/ruff
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test lint docs install demo ui bench clean help
+.PHONY: test lint docs matrix oldest install demo ui bench soak replay explore promises clean help
 
-test: lint docs ## everything CI checks: lint, types, documentation, then the tests
+test: lint docs oldest ## everything CI checks: lint, types, documentation, the oldest Airflow, all tests
 	$(BIN)/python -m pytest
+
+matrix: $(STAMP) ## the wheel on every MWAA version and the newest Airflow; VERSIONS="2.11.0 3.0.6" for some
+	$(BIN)/python -m tests.matrix $(VERSIONS)
+
+oldest: $(STAMP)
+	$(BIN)/python -m tests.matrix $(OLDEST)
 
 lint: $(STAMP) ## ruff, import-linter, mypy
 	$(BIN)/ruff check .
@@ -35,6 +43,19 @@ bench: $(STAMP) ## side by side with other ways to export; printed as ratios
 	$(BIN)/python -m tests.benchmarks speed
 	$(BIN)/python -m tests.benchmarks memory
 	$(BIN)/python -m tests.benchmarks rate
+
+soak: $(STAMP) ## twenty million items, and the rate over simulated hours
+	$(BIN)/python -m tests.benchmarks soak
+	$(BIN)/python -m tests.benchmarks rate-soak
+
+replay: $(STAMP) ## play the random schedule of faults that failed: make replay SEED=...
+	$(BIN)/python -m tests.faults replay $(SEED)
+
+explore: $(STAMP) ## play random schedules of faults that nobody has seen; COUNT=1000 for more
+	$(BIN)/python -m tests.faults explore --count $(or $(COUNT),100)
+
+promises: $(STAMP) ## run the tests of the promises and publish what they tried in docs/reference/promises.md
+	$(BIN)/python -m tests.faults promises
 
 install: $(STAMP) ## make .venv and install the project into it
 
@@ -61,4 +82,4 @@ clean: ## remove what make made
 	rm -rf $(VENV) .cache .hypothesis build dist site
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -27,9 +27,10 @@ from tests.faults.attempts import (
 from tests.faults.calls import Call
 from tests.faults.dynamodb.writer import Writer
 from tests.faults.endpoint import Killed
-from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, Fault, Kind
+from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, REFUSALS, Fault, Kind
 
-KINDS = [kind for kind in Kind if kind not in (Kind.FREEZE, Kind.TIME_OUT, Kind.UNPROCESSED)]
+NOT_HERE = {Kind.FREEZE, Kind.TIME_OUT, Kind.UNPROCESSED, *REFUSALS}
+KINDS = [kind for kind in Kind if kind not in NOT_HERE]
 ENDS = (
     Kind.KILL,
     Kind.UNAVAILABLE,

@@ -14,6 +14,8 @@ from tests.faults.calls import Call
 READS = frozenset({"Scan", "Query", "GetItem", "BatchGetItem"})
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
 
+KEY_USERS = frozenset({"PutObject", "GetObject", "CreateMultipartUpload", "UploadPart"})
+
 
 class Kind(enum.Enum):
     """One way for a call to go wrong."""
@@ -24,6 +26,9 @@ class Kind(enum.Enum):
     WRONG_CRC = "the reply's checksum is not that of its body"
     SERVER_ERROR = "500: the service failed"
     UNAVAILABLE = "503: the service asks for fewer calls"
+    DENY = "403: the role may not do this"
+    DENY_KEY = "403: the role may not use the bucket's KMS key"
+    EXPIRED = "the credentials have expired"
     CONFLICT = "409: S3 was busy with another conditional write to the key"
     THROTTLE = "ProvisionedThroughputExceededException with ThrottlingReasons"
     THROTTLE_ON_DEMAND = "ThrottlingException with throttlingReasons"
@@ -33,7 +38,8 @@ class Kind(enum.Enum):
     KILL = "the process is gone"
 
 
-BEFORE_ONLY = frozenset({Kind.CONFLICT, Kind.THROTTLE, Kind.THROTTLE_ON_DEMAND, Kind.UNPROCESSED})
+REFUSALS = frozenset({Kind.DENY, Kind.DENY_KEY, Kind.EXPIRED})  # for good: no attempt survives them
+BEFORE_ONLY = frozenset({*REFUSALS, Kind.CONFLICT, Kind.THROTTLE, Kind.THROTTLE_ON_DEMAND, Kind.UNPROCESSED})
 AFTER_ONLY = frozenset({Kind.CUT, Kind.WRONG_CRC})  # they harm a reply
 NO_DETAIL: Mapping[str, object] = MappingProxyType({})
 
@@ -73,6 +79,8 @@ def applies(kind: Kind, call: Call, *, after: bool) -> bool:
     if kind is Kind.CONFLICT:
         headers = call.request.headers
         return call.service == "s3" and ("if-match" in headers or "if-none-match" in headers)
+    if kind is Kind.DENY_KEY:
+        return call.service == "s3" and call.operation in KEY_USERS
     if kind is Kind.UNPROCESSED:
         return call.operation == "BatchWriteItem"
     return kind is not Kind.WRONG_CRC or call.service.startswith("dynamodb")

@@ -16,12 +16,25 @@ THROTTLES = {
     Kind.THROTTLE: ("ProvisionedThroughputExceededException", "ThrottlingReasons"),
     Kind.THROTTLE_ON_DEMAND: ("ThrottlingException", "throttlingReasons"),
 }
+ROLE = "arn:aws:sts::123456789012:assumed-role/pipeline/worker"
+KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+DENIAL = f"User: {ROLE} is not authorized to perform this action"
+KEY_DENIAL = (
+    f"User: {ROLE} is not authorized to perform: kms:GenerateDataKey on resource: {KEY} "
+    "because no identity-based policy allows the kms:GenerateDataKey action"
+)
+MESSAGES = {Kind.DENY: DENIAL, Kind.DENY_KEY: KEY_DENIAL}
 S3_ERRORS = {
+    Kind.DENY: (403, "AccessDenied"),
+    Kind.DENY_KEY: (403, "AccessDenied"),
+    Kind.EXPIRED: (400, "ExpiredToken"),
     Kind.SERVER_ERROR: (500, "InternalError"),
     Kind.UNAVAILABLE: (503, "SlowDown"),
     Kind.CONFLICT: (409, "ConditionalRequestConflict"),
 }
 JSON_ERRORS = {
+    Kind.DENY: (400, "AccessDeniedException"),
+    Kind.EXPIRED: (400, "ExpiredTokenException"),
     Kind.SERVER_ERROR: (500, "InternalServerError"),
     Kind.UNAVAILABLE: (503, "ServiceUnavailable"),
 }
@@ -64,13 +77,15 @@ def throttled(fault: Fault, call: Call) -> Reply:
 
 
 def _refusal(kind: Kind, call: Call) -> Reply:
+    message = MESSAGES.get(kind, "said by the script")
     if call.service == "s3":
         status, code = S3_ERRORS[kind]
-        text = f"<Error><Code>{code}</Code><Message>said by the script</Message></Error>"
-        body = [] if call.request.method == "HEAD" else [text.encode()]
-        return Reply(status, body, {"Content-Type": "application/xml"})
+        text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        if call.request.method == "HEAD":
+            return Reply(status, [], {"x-amz-bucket-region": "us-east-1"} if kind is Kind.DENY else {})
+        return Reply(status, [text.encode()], {"Content-Type": "application/xml"})
     status, code = JSON_ERRORS[kind]
-    return _json(status, code, "said by the script")
+    return _json(status, code, message)
 
 
 def _json(status: int, kind: str, message: str, **members: object) -> Reply:

@@ -7,10 +7,10 @@ import pytest
 from airflow_dynamo_pipeline.errors import ServiceTrouble
 from tests.faults.attempts import Attempt, World, asked, assert_nothing_left_over, assert_whole, items
 from tests.faults.conftest import Tally
-from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, Fault, Kind
+from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, REFUSALS, Fault, Kind
 
 ITEMS = items(10)
-PASSING = [kind for kind in Kind if kind not in (Kind.KILL, Kind.FREEZE, Kind.UNPROCESSED)]
+PASSING = [kind for kind in Kind if kind not in {Kind.KILL, Kind.FREEZE, Kind.UNPROCESSED, *REFUSALS}]
 BOUNDARIES = [
     (kind, after)
     for kind in PASSING

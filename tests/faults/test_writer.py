@@ -42,7 +42,7 @@ def test_every_state_of_the_table_can_be_told_from_the_history(key: tuple[tuple[
 
     history = writer.history
     for tick, state in states.items():
-        for found in history.keys():  # noqa: SIM118  a History is no dict
+        for found in history.every_key():  # noqa: SIM118  a History is no dict
             text = json.dumps([found[name] for name, _ in key])
             assert [state.get(text)] == history.versions_between(found, tick, tick)
     assert len(states) > 190
@@ -150,7 +150,7 @@ def test_writes_through_the_api_and_of_others_are_in_the_history() -> None:
     ask(dynamodb, "PutItem", TableName="other", Item=B)
     ask(dynamodb, "BatchWriteItem", RequestItems={TABLE: [{"DeleteRequest": {"Key": A}}]})
 
-    assert [A] == history.keys()
+    assert [A] == history.every_key()
     assert [None, A, None] == history.versions_between(A, 0, dynamodb.tick)
     assert 3 == dynamodb.tick
 

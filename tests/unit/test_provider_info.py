@@ -15,6 +15,7 @@ import airflow_dynamo_pipeline
 from airflow_dynamo_pipeline.provider_info import get_provider_info
 
 PACKAGE = Path(airflow_dynamo_pipeline.__file__).parent
+ROOT = Path(__file__).parents[2]  # of the project: the package may be installed elsewhere
 KINDS = {"operators": "Operator", "sensors": "Sensor", "hooks": "Hook", "triggers": "Trigger"}
 
 ASK = """
@@ -41,7 +42,7 @@ def test_asking_imports_nothing_of_airflow() -> None:
 
 
 def test_names_and_version_are_the_distributions() -> None:
-    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     info = get_provider_info()
 
     assert project["name"] == info["package-name"]

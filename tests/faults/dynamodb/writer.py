@@ -58,7 +58,7 @@ class History:
         versions[-1] = replace(versions[-1], end=change.tick)
         versions.append(Version(change.new, change.tick, None, change.at))
 
-    def keys(self) -> list[Item]:
+    def every_key(self) -> list[Item]:
         """Every key there ever was."""
         return [json.loads(text) for text in list(self._versions)]
 
