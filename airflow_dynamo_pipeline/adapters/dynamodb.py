@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from botocore.awsrequest import HeadersDict
 from botocore.model import OperationModel
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
@@ -90,9 +91,7 @@ class DynamoDBTable:
         index = self._arguments.get("IndexName")
         return f"table {self._table_name}" + (f" index {index}" if index else "")
 
-    def _take_body(
-        self, operation_model: OperationModel, response_dict: dict[str, Any], **_: object
-    ) -> None:
+    def _take_body(self, operation_model: OperationModel, response_dict: dict[str, Any], **_: object) -> None:
         """Take a successful reply's body and leave botocore an empty one to parse."""
         if response_dict["status_code"] not in SUCCESS or not getattr(self._taken, "is_ours", False):
             return  # an error, or somebody else's call on the same client
@@ -107,7 +106,7 @@ class DynamoDBTable:
         else:
             self._taken.body = body
             response_dict["body"] = EMPTY
-            response_dict["headers"] = {**headers, "content-length": str(len(EMPTY))}
+            response_dict["headers"] = HeadersDict({**headers, "Content-Length": str(len(EMPTY))})
 
     def _go_plain(self, content_type: str) -> None:
         """Leave a reply to botocore's parser; said once, whichever thread comes first."""

@@ -98,7 +98,8 @@ def _s3_key_exists(given: Given, place: Place) -> Iterator[Statement]:
         if given.get("use_regex"):
             yield _list_objects(bucket, "", place, which)  # the sensor looks at every key of the bucket
         elif given.get("wildcard_match"):
-            yield _list_objects(bucket, pattern(GLOB.split(key, maxsplit=1)[0]), place, which)
+            # The star after it: what a template fills in may make the prefix longer.
+            yield _list_objects(bucket, pattern(GLOB.split(key, maxsplit=1)[0]) + ANY, place, which)
         else:
             yield _list_objects(bucket, pattern(key), place, which)
             yield Statement(f"ReadObject{which}", ("s3:GetObject",), place.objects(bucket, pattern(key)))

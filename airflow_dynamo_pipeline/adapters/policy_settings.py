@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.loaders import create_loader
+
 from airflow_dynamo_pipeline.adapters.arns import Place, bucket_and_key
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.engine.settings import Coercion, flag, is_given, text
@@ -103,7 +105,7 @@ SETTINGS: Mapping[str, Setting] = {
         _shaped(r"[0-9]{12}", "the twelve digits of an account"),
     ),
     "partition": Setting(
-        "Partition of AWS.  [default: aws]",
+        "Partition of AWS.  [default: that of the ARN or region given, else aws]",
         _shaped(r"aws(-[a-z]+)*", "a partition, as in aws, aws-cn or aws-us-gov"),
     ),
 }
@@ -126,9 +128,29 @@ def read(
             found[name] = SETTINGS[name].coerce(name, some[name])
         except InvalidSetting as problem:
             problems.append(Problem(name, f"{problem.value!r} is not {problem.expected}"))
+    partitions = _partitions(found)
+    if len(set(partitions.values())) > 1:
+        said = ", ".join(f"{name} is of {partition}" for name, partition in partitions.items())
+        problems.append(Problem(", ".join(partitions), f"are of different partitions: {said}"))
     if problems:
         raise InvalidRequest(problems)
-    return found, Place(**{name: found[name] for name in PLACE if name in found})
+    place = {name: found[name] for name in PLACE if name in found}
+    return found, Place(**{"partition": next(iter(partitions.values()), "aws"), **place})
+
+
+def _partitions(found: Mapping[str, Any]) -> dict[str, str]:
+    """Which partition of AWS each setting names, where it names one."""
+    named = {name: found[name] for name in ("partition",) if name in found}
+    for name in ("table_name", "s3_sse_kms_key_id"):
+        if str(found.get(name, "")).startswith("arn:"):
+            named[name] = found[name].split(":")[1]
+    if "region_name" in found:
+        region = found["region_name"]
+        known = create_loader().load_data("partitions")["partitions"]  # of botocore's own files
+        fitting = [one["id"] for one in known if re.match(one["regionRegex"], region)]
+        if fitting:
+            named["region_name"] = fitting[0]
+    return named
 
 
 def _not_one(required: Sequence[Group], some: Mapping[str, object]) -> Iterator[Problem]:
@@ -138,4 +160,4 @@ def _not_one(required: Sequence[Group], some: Mapping[str, object]) -> Iterator[
         if count == 0:
             yield Problem(" or ".join(group), "is required")
         elif count > 1:
-            yield Problem(", ".join(group), "both are given; one is enough")
+            yield Problem(", ".join(group), "only one of them may be given")

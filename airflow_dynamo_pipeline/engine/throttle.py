@@ -199,7 +199,7 @@ class Throttle:
             self._nudge.set()
 
     def refused(self, booking: Booking) -> None:
-        """DynamoDB refused the call for want of capacity: it consumed nothing."""
+        """A turn was not used, or DynamoDB refused its call for want of capacity: nothing was consumed."""
         with self._lock:
             self._schedule.settle(booking, 0.0)
             self._nudge.set()

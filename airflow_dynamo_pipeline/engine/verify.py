@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -14,7 +15,6 @@ from airflow_dynamo_pipeline.engine.manifest import (
     FileEntry,
     Summary,
     checksum,
-    connector_manifest,
     decode_files,
     decode_summary,
 )
@@ -117,15 +117,22 @@ def _manifest(layout: ExportLayout, store: ObjectStore) -> tuple[Summary, list[F
 def _connector_manifest(
     layout: ExportLayout, entries: Sequence[FileEntry], store: ObjectStore
 ) -> list[Problem]:
-    """The EMR connector's list of files has no checksum of its own, but can be made again."""
+    """The EMR connector's list of files has no checksum of its own, but names the same files."""
     key = layout.data_pipeline_manifest_key
     found = store.get(key)
-    wanted = connector_manifest(layout.location.bucket, (entry.data_file_s3_key for entry in entries))
+    wanted = [f"s3://{layout.location.bucket}/{entry.data_file_s3_key}" for entry in entries]
     if found is None:
         return [Problem(key, "is missing: an EMR import would not find the files")]
-    if found.body != wanted:
-        return [Problem(key, f"lists other files than {layout.files_key}", "it was edited or is damaged")]
-    return []
+    try:
+        listed = [str(entry["url"]) for entry in msgspec.json.decode(found.body)["entries"]]
+    except (msgspec.DecodeError, UnicodeError, LookupError, TypeError) as problem:
+        return [Problem(key, f"is not a list of files: {problem!r}", "it was edited or is damaged")]
+    if listed == wanted:
+        return []
+    if [urlsplit(url).path for url in listed] == [urlsplit(url).path for url in wanted]:
+        hint = "the export was copied: write the new bucket into the URLs, or an EMR import reads the old one"
+        return [Problem(key, f"its URLs are not of bucket {layout.location.bucket}", hint)]
+    return [Problem(key, f"lists other files than {layout.files_key}", "it was edited or is damaged")]
 
 
 def _figures(layout: ExportLayout, summary: Summary, **counted: int) -> list[Problem]:

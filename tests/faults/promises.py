@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -74,29 +74,36 @@ def run_and_write() -> None:
     PAGE.write_text(f"{before}{BEGIN}{table(tests, points, cases)}{END}{after}")
 
 
-def read_record(record: Path) -> tuple[Mapping[str, int], Mapping[str, int]]:
-    """Fault points and cases of each test function, by its name."""
-    points: dict[str, int] = defaultdict(int)
-    cases: dict[str, int] = defaultdict(int)
+def read_record(record: Path) -> tuple[Mapping[PromiseTest, int], Mapping[PromiseTest, int]]:
+    """Fault points and cases of each test function."""
+    points: dict[PromiseTest, int] = defaultdict(int)
+    cases: dict[PromiseTest, int] = defaultdict(int)
     for case in ET.parse(record).iter("testcase"):
-        name = case.attrib["name"].partition("[")[0]
-        cases[name] += 1
+        path = case.attrib["classname"].replace(".", "/") + ".py"
+        test = PromiseTest(path, case.attrib["name"].partition("[")[0])
+        cases[test] += 1
         for one in case.iter("property"):
             if one.attrib["name"] == PROPERTY:
-                points[name] += int(one.attrib["value"])
+                points[test] += int(one.attrib["value"])
     return points, cases
 
 
-def table(tests: Iterable[PromiseTest], points: Mapping[str, int], cases: Mapping[str, int]) -> str:
-    """The table in Markdown: one row for each promise and test."""
-    return "".join(["\n", *_rows(list(tests), points, cases), "\n"])
+Figures = Mapping[PromiseTest, int]
 
 
-def _rows(tests: list[PromiseTest], points: Mapping[str, int], cases: Mapping[str, int]) -> Iterator[str]:
-    yield "| Promise | Test | Cases | Fault points tried |\n|---|---|---:|---:|\n"
+def table(tests: Sequence[PromiseTest], points: Figures, cases: Figures) -> str:
+    """Two tables in Markdown: a row for each promise, then one for each promise and test."""
     numbers = sorted({number for test in tests for number in test.numbers}, key=lambda n: (n[0], int(n[1:])))
-    for number in numbers:
-        for test in tests:
-            if number in test.numbers:
-                tried = f"{points[test.name]:,}" if test.name in points else ""
-                yield f"| {number} | `{test.path}::{test.name}` | {cases.get(test.name, 0)} | {tried} |\n"
+    of = {number: [test for test in tests if number in test.numbers] for number in numbers}
+    rows = ["| Promise | Tests | Cases | Fault points tried |\n|---|--:|--:|--:|\n"]
+    for number, found in of.items():
+        tried, run = (sum(figures.get(test, 0) for test in found) for figures in (points, cases))
+        rows.append(f"| {number} | {len(found)} | {run:,} | {tried:,} |\n")
+    rows.append("\n| Promise | Test | Cases | Fault points tried |\n|---|---|--:|--:|\n")
+    for number, found in of.items():
+        for test in found:
+            tried_here = f"{points[test]:,}" if test in points else ""
+            rows.append(
+                f"| {number} | `{test.path}::{test.name}` | {cases.get(test, 0):,} | {tried_here} |\n"
+            )
+    return "".join(["\n", *rows, "\n"])

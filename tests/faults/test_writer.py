@@ -42,7 +42,7 @@ def test_every_state_of_the_table_can_be_told_from_the_history(key: tuple[tuple[
 
     history = writer.history
     for tick, state in states.items():
-        for found in history.every_key():  # noqa: SIM118  a History is no dict
+        for found in history.every_key():
             text = json.dumps([found[name] for name, _ in key])
             assert [state.get(text)] == history.versions_between(found, tick, tick)
     assert len(states) > 190

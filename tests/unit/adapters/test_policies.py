@@ -153,7 +153,7 @@ def test_a_check_reads_one_export_or_all_below_a_prefix(given: dict[str, str], b
 
 
 def test_a_check_of_both_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="manifest_uri, s3_uri: both are given"):
+    with pytest.raises(InvalidRequest, match="manifest_uri, s3_uri: only one of them may be given"):
         allowed("DynamoDBVerifyOperator", manifest_uri=MANIFEST, s3_uri="s3://backups")
 
 
@@ -161,7 +161,7 @@ def test_a_check_of_both_is_refused() -> None:
     ("given", "prefix", "is_read"),
     [
         ({}, "daily/d*e[1]${?}/", True),
-        ({"wildcard_match": True}, "daily/d", False),
+        ({"wildcard_match": True}, "daily/d*", False),
         ({"use_regex": True}, "", False),
     ],
 )

@@ -111,8 +111,31 @@ def test_what_is_empty_is_not_given(value: Any) -> None:
 
 
 def test_the_place_is_read_with_the_rest() -> None:
-    given = {"region_name": "eu-west-1", "account_id": "111122223333", "partition": "aws-cn"}
+    given = {"region_name": "cn-north-1", "account_id": "111122223333", "partition": "aws-cn"}
 
     _, place = read((), tuple(given), given)
 
     assert Place(**given) == place
+
+
+@pytest.mark.parametrize(
+    ("given", "partition"),
+    [
+        ({}, "aws"),
+        ({"region_name": "eu-west-1"}, "aws"),
+        ({"region_name": "cn-north-1"}, "aws-cn"),
+        ({"region_name": "us-gov-west-1"}, "aws-us-gov"),
+        ({"table_name": "arn:aws-cn:dynamodb:cn-north-1:111122223333:table/orders"}, "aws-cn"),
+        ({"s3_sse_kms_key_id": "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/k"}, "aws-us-gov"),
+        ({"region_name": "zz-moon-1", "partition": "aws-cn"}, "aws-cn"),
+    ],
+)
+def test_the_partition_is_that_of_an_arn_or_of_the_region(given: dict[str, str], partition: str) -> None:
+    assert partition == read((), tuple(given), given)[1].partition
+
+
+def test_a_partition_that_contradicts_an_arn_or_the_region_is_refused() -> None:
+    given = {"region_name": "eu-west-1", "table_name": "arn:aws-cn:dynamodb:cn-north-1:1:table/orders"}
+
+    with pytest.raises(InvalidRequest, match="table_name is of aws-cn, region_name is of aws"):
+        read((), tuple(given), given)

@@ -18,10 +18,11 @@ from tests.unit.engine.world import NO_WAITING, World, data_keys, request
 class Exported:
     """A finished export of ten items in five files, ready to be damaged."""
 
-    def __init__(self, compression: str = "gzip") -> None:
+    def __init__(self, compression: str = "gzip", file_format: str = "dynamodb_json") -> None:
         self.store = MemoryStore()
         world = World(store=self.store)
-        asked = request(units_per_second=NO_WAITING, segments=1, part_bytes=100, compression=compression)
+        parts = {"segments": 1, "part_bytes": 100, "file_format": file_format}
+        asked = request(units_per_second=NO_WAITING, compression=compression, **parts)
         self.result = world.export(asked)
         self.uri = self.result.manifest_uri
         self.layout = layout_of(self.uri)
@@ -213,3 +214,33 @@ def test_the_uri_of_a_summary_gives_its_layout() -> None:
 def test_a_uri_that_is_no_summarys_is_refused(uri: str) -> None:
     with pytest.raises(InvalidSetting, match="manifest_uri is"):
         layout_of(uri)
+
+
+def for_emr(monkeypatch: pytest.MonkeyPatch) -> tuple[Exported, str, dict[str, object]]:
+    """An export for the EMR connector, the key of its list of files, and what that list says."""
+    monkeypatch.setattr(requests, "MIN_PART_BYTES", 1)
+    export = Exported(file_format="data_pipeline")
+    key = export.layout.data_pipeline_manifest_key
+    return export, key, json.loads(export.body(key))
+
+
+def test_a_list_for_emr_that_a_json_tool_saved_is_the_same_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    export, key, listed = for_emr(monkeypatch)
+    export.write(key, json.dumps(listed, indent=4).encode())
+
+    assert 10 == verify_files(export.uri, export.store).item_count
+
+
+def test_a_list_for_emr_of_another_bucket_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    export, key, listed = for_emr(monkeypatch)
+    export.write(key, json.dumps(listed).replace("s3://backups/", "s3://original/").encode())
+
+    assert {key: "its URLs are not of bucket backups"} == export.findings()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"entries":[{}]}', b"\xff", b'{"entries":7}'])
+def test_a_list_for_emr_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    export, key, _ = for_emr(monkeypatch)
+    export.write(key, body)
+
+    assert export.findings()[key].startswith("is not a list of files")
