@@ -107,13 +107,15 @@ class PreflightFailed(Refused):
 
 
 class AccessDenied(PipelineError):
-    """The credentials lack a permission; ``action`` and ``resource`` name it."""
+    """The credentials lack a permission; ``action`` and ``resource`` name it.
 
-    def __init__(self, action: str, resource: str, detail: str = "") -> None:
+    ``hint`` says how to mend it where a policy is not what is wrong.
+    """
+
+    def __init__(self, action: str, resource: str, detail: str = "", hint: str | None = None) -> None:
         text = f"access denied: {action} on {resource}" + (f" ({detail})" if detail else "")
-        super().__init__(
-            with_hint(text, f"allow {action} on {resource} in the policy of the role that runs this task")
-        )
+        usual = f"allow {action} on {resource} in the policy of the role that runs this task"
+        super().__init__(with_hint(text, hint or usual))
         self.action = action
         self.resource = resource
 

@@ -85,7 +85,6 @@ MISSING = {
     "TableNotFoundException": "table",
     "NoSuchBucket": "bucket",
     "NoSuchKey": "key",
-    "KMS.NotFoundException": "key",
 }
 NETWORK = (
     boto.EndpointConnectionError,
@@ -94,9 +93,12 @@ NETWORK = (
     boto.ResponseStreamingError,
     boto.IncompleteReadError,
 )
+MEND_CREDENTIALS = "mend the credentials of the connection, the profile or the environment"
+MEND_KEY = "enable the key, or name another of the bucket's region"
 NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError)
 NO_REFRESH = (boto.CredentialRetrievalError, boto.MetadataRetrievalError, boto.TokenRetrievalError)
-KMS_ACTION = re.compile(r"\bkms:\w+")
+KMS_VERBS = {"s3:GetObject": "kms:Decrypt"}
+KMS_ACTION = re.compile(r"(?<![:\w])kms:[A-Z]\w+")  # not the service in a key\'s ARN
 ARN = re.compile(r"arn:[\w-]+:[\w-]+:[^\s\"']*")
 SERVER_ERROR = 500
 TOO_MANY_REQUESTS = 429
@@ -113,7 +115,8 @@ def translated(action: str, resource: str) -> Iterator[None]:
     except (boto.ChecksumError, boto.FlexibleChecksumError) as error:
         raise CorruptReply(f"{action} on {resource}: {error}") from error
     except NO_CREDENTIALS as error:
-        raise AccessDenied(action, resource, f"no usable credentials: {error}") from error
+        detail = f"no usable credentials: {error}"
+        raise AccessDenied(action, resource, detail, MEND_CREDENTIALS) from error
     except NO_REFRESH as error:
         raise CredentialsExpired(f"{action} on {resource}: {error}") from error
     except (*NETWORK, ResponseParserError) as error:
@@ -153,22 +156,25 @@ def _of_the_moment(code: str, status: int, detail: str) -> PipelineError | None:
 
 
 def _no_access(code: str, text: str, action: str, resource: str) -> AccessDenied | None:
+    kms = KMS_ACTION.search(text)
+    if kms is not None or code.startswith("KMS."):
+        verb = KMS_VERBS.get(action, "kms:GenerateDataKey") if kms is None else kms.group()
+        return _no_key(code, text, verb, resource)
     if code in DENIED:
-        return _denied(action, resource, text)
+        return AccessDenied(action, resource, text)
     if code in BAD_CREDENTIALS:
-        return AccessDenied(action, resource, f"the credentials were refused, {code}: {text}")
-    if code.startswith("KMS."):
-        return AccessDenied("kms:GenerateDataKey", resource, f"the KMS key cannot be used, {code}: {text}")
+        detail = f"the credentials were refused, {code}: {text}"
+        return AccessDenied(action, resource, detail, MEND_CREDENTIALS)
     return None
 
 
-def _denied(action: str, resource: str, text: str) -> AccessDenied:
+def _no_key(code: str, text: str, action: str, resource: str) -> AccessDenied:
     """A refusal for the key's sake names the KMS action and, where the text has it, the key."""
-    kms = KMS_ACTION.search(text)
-    if kms is None:
-        return AccessDenied(action, resource, text)
     keys = [arn.rstrip(".,;") for arn in ARN.findall(text) if ":kms:" in arn]
-    return AccessDenied(kms.group(), keys[0] if keys else f"the KMS key of {resource}", text)
+    key = keys[0] if keys else f"the KMS key of {resource}"
+    if code in DENIED:
+        return AccessDenied(action, key, text)
+    return AccessDenied(action, key, f"the KMS key cannot be used, {code}: {text}", MEND_KEY)
 
 
 def reasons_of(reply: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ DELETE_AT_ONCE = 1000
 CONFLICTS = ("PreconditionFailed", "412", "NoSuchKey", "404")
 GONE = ("NoSuchKey", "404", "NotFound")
 NO_UPLOAD = "NoSuchUpload"
+MOVED = ("301", "PermanentRedirect")
 UNSAID = "400"  # expired credentials, for one: a reply to HEAD has no body to say so; the next call has one
 REGION_HEADER = "x-amz-bucket-region"
 
@@ -46,7 +47,7 @@ class S3Store:
                     hint = "create it, or mend the bucket's name in s3_uri"
                     raise NotFound("bucket", self._bucket, hint) from error
                 region = _headers(error.response).get(REGION_HEADER)
-                if _code(error) == UNSAID or (region and _code(error) in DENIED):
+                if _code(error) == UNSAID or (region and _code(error) in (*DENIED, *MOVED)):
                     return region  # a policy limited to a prefix denies HeadBucket; the probe decides
                 raise
         return _headers(reply).get(REGION_HEADER)

@@ -9,6 +9,7 @@ FULL_PAGE_UNITS = 128.5  # 1 MB evaluated, eventually consistent, as Scan replie
 LARGEST_ITEM_UNITS = 50.0  # 400 KB, eventually consistent
 BYTES_PER_UNIT = 8192  # 4 KB a unit, half of it for an eventually consistent read
 KEPT_SHARE = 0.7  # of the old mean, as the EMR DynamoDB connector weighs it
+MOST_ITEMS = 25_000  # of a page: a megabyte of items of 7 bytes would be 150,000 objects in memory
 FIRST_LIMIT = 10  # items of the first page when nothing is known of their size
 
 
@@ -33,11 +34,13 @@ class PageSizer:
     def limit(self, units_per_second: float) -> int | None:
         """The Limit of the next page at this rate; None: a page as full as Scan makes it."""
         target = max(1.0, units_per_second * PAGE_SECONDS)
+        per_item = self._units_per_item
         if target >= self._full_page:
-            return None
-        if self._units_per_item is None:
+            crowded = per_item is not None and per_item * MOST_ITEMS < self._full_page
+            return MOST_ITEMS if crowded else None
+        if per_item is None:
             return FIRST_LIMIT
-        return max(1, int(target / self._units_per_item))
+        return min(MOST_ITEMS, max(1, int(target / per_item)))
 
     def most_units(self, limit: int | None) -> float:
         """The most that a page with this Limit can cost."""

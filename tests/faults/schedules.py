@@ -6,7 +6,7 @@ A schedule is a function of its seed, so that a seed is all that is needed to se
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from airflow_dynamo_pipeline.errors import PipelineError
 from tests.faults.attempts import (
@@ -36,12 +36,12 @@ ENDS = (
     Kind.UNAVAILABLE,
 )  # what an attempt does not survive: the second for longer than its patience
 FOR_EVER = 10_000
-CALLS = 80  # faults fall on the first so many calls of an attempt; a small export makes about as many
+SHARES = 1000  # of the calls of an undisturbed export, at which faults fall
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What happens in one trial."""
+    """What happens in one trial. A fault's ``at`` counts thousandths of an undisturbed export's calls."""
 
     seed: int
     count: int
@@ -77,7 +77,7 @@ def _misfortune(dice: random.Random) -> tuple[Fault, ...]:
 
 def _fault(dice: random.Random, kind: Kind) -> Fault:
     after = kind in AFTER_ONLY or (kind not in BEFORE_ONLY and dice.random() < 0.5)
-    return Fault(kind, dice.randint(1, CALLS), after=after, times=dice.choice([1, 1, 2, 4]))
+    return Fault(kind, dice.randint(1, SHARES), after=after, times=dice.choice([1, 1, 2, 4]))
 
 
 @dataclass
@@ -94,12 +94,20 @@ class Trial:
         self.world = World(items(plan.count), page_items=plan.page_items)
         self._writer = Writer(self.world.aws.dynamodb, TABLE, seed=plan.seed + 2)
         self._began = self.world.aws.dynamodb.tick
+        undisturbed = World(items(plan.count), page_items=plan.page_items)
+        self._calls = len(undisturbed.export(**self._settings).operations)
+
+    @property
+    def _settings(self) -> dict[str, int]:
+        return {"segments": self.schedule.segments, "part_bytes": self.schedule.part_bytes}
 
     def play(self) -> Trial:
         """Let every attempt meet its faults, then one finish undisturbed; check after each."""
         for faults in self.schedule.attempts:
             self._attempt(faults)
-            if not manifests(self.world.objects):
+            if manifests(self.world.objects):
+                self._assert_whole()
+            else:
                 assert_nothing_reads_as_complete(self.world)
             assert_checkpoints_name_only_what_is_there(self.world)
         last = self._attempt(())
@@ -109,9 +117,9 @@ class Trial:
         return self
 
     def _attempt(self, faults: tuple[Fault, ...]) -> Attempt:
-        plan = self.schedule
-        attempt = Attempt(self.world, asked(segments=plan.segments, part_bytes=plan.part_bytes))
-        with self.world.aws.door(*faults) as door:
+        attempt = Attempt(self.world, asked(**self._settings))
+        placed = [replace(fault, at=-(-fault.at * self._calls // SHARES)) for fault in faults]
+        with self.world.aws.door(*placed) as door:
             door.before = self._others_work
             attempt.through(door)
         self.fault_points += len(attempt.struck)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -74,16 +74,27 @@ def applies(kind: Kind, call: Call, *, after: bool) -> bool:
     """Whether this can happen to this call in life."""
     if kind in (AFTER_ONLY if not after else BEFORE_ONLY):
         return False
-    if kind in (Kind.THROTTLE, Kind.THROTTLE_ON_DEMAND):
-        return call.service == "dynamodb" and call.operation in READS | WRITES
-    if kind is Kind.CONFLICT:
-        headers = call.request.headers
-        return call.service == "s3" and ("if-match" in headers or "if-none-match" in headers)
-    if kind is Kind.DENY_KEY:
-        return call.service == "s3" and call.operation in KEY_USERS
-    if kind is Kind.UNPROCESSED:
-        return call.operation == "BatchWriteItem"
-    return kind is not Kind.WRONG_CRC or call.service.startswith("dynamodb")
+    return kind not in WHERE or WHERE[kind](call)
+
+
+def _is_read_or_write(call: Call) -> bool:
+    return call.service == "dynamodb" and call.operation in READS | WRITES
+
+
+def _is_conditional(call: Call) -> bool:
+    headers = call.request.headers
+    return call.service == "s3" and ("if-match" in headers or "if-none-match" in headers)
+
+
+# Kinds that not every call can meet. A throttle of the kind without a table's reason, any but S3's can.
+WHERE: Mapping[Kind, Callable[[Call], bool]] = {
+    Kind.THROTTLE: _is_read_or_write,
+    Kind.THROTTLE_ON_DEMAND: lambda call: call.service != "s3",
+    Kind.CONFLICT: _is_conditional,
+    Kind.DENY_KEY: lambda call: call.service == "s3" and call.operation in KEY_USERS,
+    Kind.UNPROCESSED: lambda call: call.operation == "BatchWriteItem",
+    Kind.WRONG_CRC: lambda call: call.service.startswith("dynamodb"),
+}
 
 
 class Script:

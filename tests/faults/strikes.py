@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 
 from tests.faults.calls import Call
-from tests.faults.script import READS, Fault, Kind
+from tests.faults.script import READS, WRITES, Fault, Kind
 from tests.faults.wire import Reply
 
 Effect = Callable[[Call], Reply]
@@ -24,6 +24,7 @@ KEY_DENIAL = (
     "because no identity-based policy allows the kms:GenerateDataKey action"
 )
 MESSAGES = {Kind.DENY: DENIAL, Kind.DENY_KEY: KEY_DENIAL}
+PLAIN_THROTTLES = {"cloudwatch": "Throttling", "servicequotas": "TooManyRequestsException"}
 S3_ERRORS = {
     Kind.DENY: (403, "AccessDenied"),
     Kind.DENY_KEY: (403, "AccessDenied"),
@@ -67,6 +68,8 @@ def answer_of(fault: Fault, call: Call, effect: Effect) -> Reply:
 
 def throttled(fault: Fault, call: Call) -> Reply:
     """The exception of a throttled call, its reasons spelt as the service spells them in each."""
+    if call.operation not in READS | WRITES:
+        return _json(400, PLAIN_THROTTLES.get(call.service, "ThrottlingException"), "Rate exceeded")
     kind, member = THROTTLES[fault.kind]
     side = "Read" if call.operation in READS else "Write"
     reason = fault.reason or f"Table{side}ProvisionedThroughputExceeded"

@@ -22,6 +22,7 @@ from tests.faults.endpoint import Door
 from tests.faults.script import Fault, Kind
 
 ITEMS = items(8)
+PATIENCE_SECONDS = 120.0
 
 
 class Sleeper:
@@ -34,13 +35,14 @@ class Sleeper:
         self.door: Door = self._opening.__enter__()  # closed in wake
         self._thread = threading.Thread(target=self.attempt.through, args=(self.door,), daemon=True)
         self._thread.start()
-        self.door.frozen.wait()
+        assert self.door.frozen.wait(PATIENCE_SECONDS), "neither frozen nor over"
 
     def wake(self, *, asleep: float = 0.0) -> Attempt:
         """Let it go on, after so many seconds of its own clock, and wait for its end."""
         self.clock.advance(asleep)
         self.door.thaw.set()
-        self._thread.join()
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive(), "it hangs"
         self._opening.__exit__(None, None, None)
         return self.attempt
 
@@ -62,7 +64,7 @@ def test_e5_a_stale_attempt_that_wakes_after_a_takeover_changes_nothing(
         committed = {key: body for key, body in one.objects.items() if "/_checkpoint/" not in key}
 
         woken = stale.wake(asleep=asleep)
-        tally(1)
+        tally(len(woken.struck))
 
         assert_whole(one)
         assert committed == {key: one.objects.get(key) for key in committed}, at
@@ -70,22 +72,22 @@ def test_e5_a_stale_attempt_that_wakes_after_a_takeover_changes_nothing(
             assert isinstance(woken.outcome, PipelineError), at
 
 
-@pytest.mark.parametrize("first", range(1, 62, 6))
+@pytest.mark.parametrize("first", range(1, 56, 6))
 def test_e1_e5_two_attempts_asleep_at_once_leave_one_whole_export_to_the_third(
     first: int, tally: Tally
 ) -> None:
-    for second in range(1, 62, 5):
+    for second in range(1, calls_of_a_whole_export() + 1, 5):
         one = World(ITEMS)
         sleeper = Sleeper(one, first, after=True)
         rival = Sleeper(one, second, after=False, minute=1)
-        sleeper.wake()
+        struck = len(sleeper.wake().struck)
         assert_checkpoints_name_only_what_is_there(one)
-        rival.wake()
+        struck += len(rival.wake().struck)
         assert_checkpoints_name_only_what_is_there(one)
 
         Attempt(one, asked(segments=2)).run()
 
-        tally(2)
+        tally(struck)
         assert_whole(one)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.faults.attempts import (
@@ -13,6 +15,7 @@ from tests.faults.attempts import (
     assert_nothing_reads_as_complete,
     assert_whole,
     data_keys,
+    in_small_pieces,
     items,
     manifests,
 )
@@ -24,41 +27,54 @@ ITEMS = items(10)
 LEAST_CALLS = 40  # of a whole export; fewer, and the enumeration would try next to nothing
 
 
+EXPORTS: dict[str, dict[str, Any]] = {
+    "one segment": {"segments": 1},
+    "two segments": {"segments": 2},
+    "in pieces": {"segments": 1, "compression": "none", "part_bytes": 500},
+}
+
+
+@pytest.fixture(params=EXPORTS)
+def settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What is exported how; the last so that every file is an upload of several pieces."""
+    if request.param == "in pieces":
+        in_small_pieces(monkeypatch)
+    return EXPORTS[request.param]
+
+
 def world() -> World:
     return World(ITEMS)
 
 
-def calls_of_a_whole_export(segments: int) -> int:
-    return len(world().export(segments=segments).operations)
-
-
-@pytest.mark.parametrize("segments", [1, 2])
-def test_an_undisturbed_export_is_whole_and_makes_several_parts(segments: int) -> None:
+def test_an_undisturbed_export_is_whole_and_makes_several_parts(settings: dict[str, Any]) -> None:
     one = world()
 
-    attempt = one.export(segments=segments)
+    attempt = one.export(**settings)
 
     assert len(ITEMS) == attempt.result.item_count
     assert_whole(one)
     assert_nothing_left_over(one)
     assert LEAST_CALLS < len(attempt.operations)
-    assert 4 <= len(data_keys(one.objects))
+    pieces = attempt.operations.count("UploadPart")
+    assert 2 <= len(data_keys(one.objects))
+    assert (4 <= pieces) if "compression" in settings else (0 == pieces)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("segments", [1, 2])
 def test_e1_e3_e4_e5_killed_at_any_call_and_resumed_every_item_is_there_once(
-    segments: int, after: bool, tally: Tally
+    settings: dict[str, Any], after: bool, tally: Tally
 ) -> None:
-    for at in range(1, calls_of_a_whole_export(segments) + 1):
+    for at in range(1, len(world().export(**settings).operations) + 1):
         one = world()
-        killed = one.export(Fault(Kind.KILL, at, after=after), segments=segments)
+        killed = one.export(Fault(Kind.KILL, at, after=after), **settings)
         assert isinstance(killed.outcome, Killed), at
-        if not manifests(one.objects):
+        if manifests(one.objects):
+            assert_whole(one)
+        else:
             assert_nothing_reads_as_complete(one)
         assert_checkpoints_name_only_what_is_there(one)
 
-        one.export(segments=segments)
+        one.export(**settings)
 
         tally(len(killed.struck))
         assert_whole(one)

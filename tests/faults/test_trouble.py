@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from airflow_dynamo_pipeline.errors import ServiceTrouble
-from tests.faults.attempts import Attempt, World, asked, assert_nothing_left_over, assert_whole, items
+from tests.faults.attempts import (
+    Attempt,
+    World,
+    asked,
+    assert_nothing_left_over,
+    assert_whole,
+    in_small_pieces,
+    items,
+)
 from tests.faults.conftest import Tally
 from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, REFUSALS, Fault, Kind
 
@@ -25,6 +33,12 @@ def attempt(one: World, fault: Fault) -> Attempt:
     return trial.run()
 
 
+def points(operations: list[str], every: int) -> list[int]:
+    """Every so many-th call, and the first of each operation."""
+    firsts = {operations.index(operation) + 1 for operation in operations}
+    return sorted({*range(1, len(operations) + 1, every), *firsts})
+
+
 def name_of(boundary: tuple[Kind, bool]) -> str:
     kind, after = boundary
     return f"{kind.name.lower()}-{'after' if after else 'before'}"
@@ -35,14 +49,46 @@ def test_e1_e5_one_fault_at_any_call_costs_neither_the_export_nor_an_item(
     boundary: tuple[Kind, bool], tally: Tally
 ) -> None:
     kind, after = boundary
-    calls = len(World(ITEMS).export(segments=2).operations)
-    for at in range(1, calls + 1, SELDOM.get(kind, 1)):
+    operations = World(ITEMS).export(segments=2).operations
+    for at in points(operations, SELDOM.get(kind, 1)):
         one = World(ITEMS)
         trial = attempt(one, Fault(kind, at, after=after))
         tally(len(trial.struck))
         assert not isinstance(trial.outcome, BaseException), f"{kind.name} at call {at}: {trial.outcome}"
         assert_whole(one)
         assert_nothing_left_over(one)
+
+
+@pytest.mark.parametrize("operation", ["GetServiceQuota", "GetMetricStatistics"])
+def test_e1_what_an_on_demand_ratio_asks_may_go_wrong_as_well(operation: str, tally: Tally) -> None:
+    for kind, after in BOUNDARIES:
+        one = World(ITEMS)
+        fault = Fault(kind, on=operation, after=after)
+        trial = Attempt(one, asked(ratio=1.0), (fault,), impatient=kind is Kind.TIME_OUT).run()
+        tally(len(trial.struck))
+
+        assert len(ITEMS) == trial.result.item_count, str(fault)
+        assert_whole(one)
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"])
+def test_e1_e5_an_upload_in_pieces_survives_every_fault(
+    operation: str, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_small_pieces(monkeypatch)
+    settings = {"segments": 1, "compression": "none", "part_bytes": 500}
+    calls = World(ITEMS).export(**settings).operations.count(operation)
+    assert calls >= 2
+    for kind, after in BOUNDARIES:
+        for at in range(1, calls + 1):
+            one = World(ITEMS)
+            fault = Fault(kind, at, on=operation, after=after)
+            trial = Attempt(one, asked(**settings), (fault,), impatient=kind is Kind.TIME_OUT).run()
+            tally(len(trial.struck))
+
+            assert len(ITEMS) == trial.result.item_count, str(fault)
+            assert_whole(one)
+            assert_nothing_left_over(one)
 
 
 def test_trouble_that_lasts_longer_than_the_engines_patience_fails_the_attempt_and_the_next_resumes() -> None:

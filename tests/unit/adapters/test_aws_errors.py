@@ -63,19 +63,37 @@ def test_a_denial_for_the_keys_sake_names_the_kms_action_and_the_key() -> None:
     assert ("kms:GenerateDataKey", key) == (error.action, error.resource)
 
 
-@pytest.mark.parametrize("code", ["KMS.DisabledException", "KMS.KMSInvalidStateException"])
-def test_a_key_that_cannot_be_used_is_final_and_named(code: str) -> None:
-    error = raised(reply(code), "s3:PutObject", "arn:aws:s3:::backups/x")
+@pytest.mark.parametrize(
+    "code", ["KMS.DisabledException", "KMS.KMSInvalidStateException", "KMS.NotFoundException"]
+)
+@pytest.mark.parametrize(
+    ("action", "kms"), [("s3:PutObject", "kms:GenerateDataKey"), ("s3:GetObject", "kms:Decrypt")]
+)
+def test_a_key_that_cannot_be_used_is_named_and_no_policy_is_blamed(code: str, action: str, kms: str) -> None:
+    key = "arn:aws:kms:us-east-1:111122223333:key/k"
+    error = raised(reply(code, 400, f"{key} is disabled."), action, "arn:aws:s3:::backups/x")
 
     assert isinstance(error, AccessDenied)
+    assert (kms, key) == (error.action, error.resource)
     assert code in str(error)
+    assert "HINT: enable the key" in str(error)
+
+
+def test_a_key_that_may_not_be_used_is_a_matter_of_the_policy() -> None:
+    error = raised(reply("KMS.AccessDeniedException", 400, "no"), "s3:PutObject", "arn:aws:s3:::backups/x")
+
+    assert isinstance(error, AccessDenied)
+    assert "HINT: allow kms:GenerateDataKey on the KMS key of arn:aws:s3:::backups/x" in str(error)
 
 
 @pytest.mark.parametrize(
     "code", ["UnrecognizedClientException", "InvalidAccessKeyId", "SignatureDoesNotMatch"]
 )
 def test_credentials_that_are_refused_are_final(code: str) -> None:
-    assert isinstance(raised(reply(code, 403)), AccessDenied)
+    error = raised(reply(code, 403))
+
+    assert isinstance(error, AccessDenied)
+    assert "HINT: mend the credentials" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +145,7 @@ def test_no_credentials_at_all_are_final() -> None:
 
 @pytest.mark.parametrize(
     ("code", "kind"),
-    [("ResourceNotFoundException", "table"), ("NoSuchBucket", "bucket"), ("KMS.NotFoundException", "key")],
+    [("ResourceNotFoundException", "table"), ("NoSuchBucket", "bucket"), ("NoSuchKey", "key")],
 )
 def test_what_is_missing_is_named(code: str, kind: str) -> None:
     error = raised(reply(code))

@@ -76,3 +76,13 @@ def test_a_page_dearer_than_expected_raises_what_is_reserved() -> None:
     found.observe(scanned=1000, units=131.0)
 
     assert 131.0 == found.most_units(None)
+
+
+def test_a_page_of_tiny_items_is_cut_before_it_is_many_objects() -> None:
+    tiny = sizer(size=7_000_000, count=1_000_000)
+
+    assert 25_000 == tiny.limit(1_000_000.0)
+    assert 25_000 == tiny.limit(500.0)
+    assert 128.5 == tiny.most_units(25_000)
+    assert sizer(size=42_000_000, count=1_000_000).limit(1_000_000.0) == 25_000
+    assert sizer(size=43_000_000, count=1_000_000).limit(1_000_000.0) is None
