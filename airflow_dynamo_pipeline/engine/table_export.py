@@ -1,7 +1,8 @@
 """A throttled, resumable export of one table: plan, scan, write, commit.
 
-Memory: at most eight threads, each with one page (about 1.6 MB of JSON for 1 MB of items), its
-lines, one piece of an upload (5 MiB) and a compressor; it does not depend on the table's size.
+Memory: at most eight threads, each with one page (1.6 to 2 MB of JSON for 1 MB of items, of which
+it holds at most 25,000), its lines, one piece of an upload (5 MiB) and a compressor; it does not
+depend on the table's size.
 No file is written to the worker's disk.
 """
 
