@@ -92,7 +92,7 @@ def test_e1_e5_two_attempts_asleep_at_once_leave_one_whole_export_to_the_third(
 
 
 def test_e5_a_second_live_run_is_refused_by_the_lease() -> None:
-    one = World(items(60))
+    one = World(items(600))  # more than a minute: each is still at work when the other begins
     attempts = [Attempt(one, asked(units_per_second=2, segments=1)) for _ in range(2)]
     threads = [threading.Thread(target=attempt.run) for attempt in attempts]
     for thread in threads:
