@@ -19,8 +19,8 @@ from xml.etree import ElementTree as ET
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "promises.md"
 BEGIN, END = "<!-- table of tests: begin -->\n", "<!-- table of tests: end -->\n"
-FUNCTION = re.compile(r"^def (test_(?:[a-z]\d+_)+\w+)", re.MULTILINE)
-NUMBER = re.compile(r"([a-z]\d+)_")
+FUNCTION = re.compile(r"^def (test_(?:[eicra]\d+_)+\w+)", re.MULTILINE)
+NUMBER = re.compile(r"([eicra]\d+)_")
 PROPERTY = "fault_points"
 
 
@@ -34,7 +34,7 @@ class PromiseTest:
     @property
     def numbers(self) -> list[str]:
         """The promises it stands for, as E1."""
-        found = re.match(r"test_((?:[a-z]\d+_)+)", self.name)
+        found = re.match(r"test_((?:[eicra]\d+_)+)", self.name)
         return [number.upper() for number in NUMBER.findall(found[1])] if found else []
 
 
