@@ -10,7 +10,7 @@ from tests.faults.promises import PROPERTY
 Tally = Callable[[int], None]
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def _small_parts() -> Iterator[None]:
     """Let a part be closed after a few items."""
     with pytest.MonkeyPatch.context() as patch:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.faults.conftest import Tally
 from tests.faults.schedules import Schedule, Trial
 
-EXAMPLES = 60
+EXAMPLES = 30
 SEEDS = st.integers(0, 2**32 - 1)
 
 
