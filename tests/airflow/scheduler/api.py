@@ -1,5 +1,7 @@
 """Airflow's public REST API, as far as these tests speak to it."""
 
+import contextlib
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -28,11 +30,16 @@ class Instance:
 
 
 class Api:
-    """A client of ``/api/v2`` with a token; every method raises ``httpx.HTTPError`` on a refusal."""
+    """A client of ``/api/v2`` with a token; every method raises ``httpx.HTTPError`` on a refusal.
+
+    One change at a time: of two, one would hold SQLite's only lock while the other blocks the server's event
+    loop waiting for it, until SQLite gives up and the server answers with an error.
+    """
 
     def __init__(self, base_url: str) -> None:
         self._client = httpx.Client(base_url=base_url, timeout=REPLY_SECONDS, trust_env=False)
         self._token_until = float("-inf")
+        self._changing = threading.Lock()
 
     def close(self) -> None:
         """Give the connections back."""
@@ -94,7 +101,8 @@ class Api:
     def _call(self, method: str, path: str, body: object = None, **query: bool) -> Any:
         if time.monotonic() > self._token_until:
             self._log_in()
-        reply = self._client.request(method, f"/api/v2{path}", json=body, params=query)
+        with contextlib.nullcontext() if method == "GET" else self._changing:
+            reply = self._client.request(method, f"/api/v2{path}", json=body, params=query)
         reply.raise_for_status()
         return reply.json()
 

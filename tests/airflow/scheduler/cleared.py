@@ -62,7 +62,8 @@ class Committed:
     objects: dict[str, str]  # in the folder when the attempt was dead
     retried: Outcome
     cleared: Outcome
-    exports: list[Export]
+    first: Export
+    others: list[Export]
 
 
 def killed_after_the_commit(world: World) -> Committed:
@@ -85,7 +86,8 @@ def killed_after_the_commit(world: World) -> Committed:
     retried = outcome()
     world.airflow.api.clear(instance)
     world.airflow.wait_for_end(instance)
-    return Committed(objects, retried, outcome(), source.exports())
+    others = [other for other in source.exports() if other.layout != export.layout]
+    return Committed(objects, retried, outcome(), export, others)
 
 
 def _outcome(world: World, instance: Instance, export: Export, scans: list[Call]) -> Outcome:

@@ -20,7 +20,8 @@ STORIES: tuple[Callable[[World], Any], ...] = (
     triggerer_is_killed,
     two_runs,
 )
-TAIL_CHARACTERS = 3000
+TAIL_CHARACTERS = 4000
+ACCESS = "[http.access]"
 
 Told = TypeVar("Told")
 
@@ -59,5 +60,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     told = getattr(item, "funcargs", {}).get("stories")
     if report.failed and told is not None:
         logs = told.world.airflow.logs()
-        report.sections += [(name, text[-TAIL_CHARACTERS:]) for name, text in sorted(logs.items())]
+        report.sections += [(name, _tail(text)) for name, text in sorted(logs.items())]
     return report
+
+
+def _tail(log: str) -> str:
+    """The end of a log, without the hundreds of lines on requests that went well."""
+    told = [line for line in log.splitlines() if not (ACCESS in line and "status_code=2" in line)]
+    return "\n".join(told)[-TAIL_CHARACTERS:]

@@ -90,7 +90,7 @@ class Source:
         )
 
     def exports(self) -> list["Export"]:
-        """The folders below the prefix, oldest first."""
+        """The folders below the prefix, in no order: those of one run differ in a hash only."""
         s3 = aws_client("s3", self.services.moto_url)
         found = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{self.name}/{ROOT}/", Delimiter="/")
         names = [folder["Prefix"].split("/")[-2] for folder in found.get("CommonPrefixes", [])]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 import psutil  # type: ignore[import-untyped]  # of Airflow's own requirements
@@ -21,12 +22,6 @@ from tests.services import Services
 from tests.services.process import free_port
 
 OWN_DAGS = Path(__file__).parent / "dags"
-COMPONENTS = {
-    "api-server": [],
-    "scheduler": ["--skip-serve-logs"],  # it would take a fixed port
-    "dag-processor": [],
-    "triggerer": ["--skip-serve-logs"],
-}
 DAGS = {"export_table", "scheduler_export", "scheduler_wait"}
 PATIENCE_SECONDS = 180.0  # of a machine with better things to do
 LOOK_EVERY_SECONDS = 0.1
@@ -48,6 +43,21 @@ def wait_until(what: str, look: Callable[[], Found | None], seconds: float = PAT
     raise TimeoutError(f"{what}: not within {seconds:g} s")
 
 
+def commands(execution_url: str) -> dict[str, list[str]]:
+    """The components and how each is started.
+
+    Two API servers: with SQLite, one that serves people and tasks at once can block itself (see ``Api``).
+    """
+    execution_port = str(urlsplit(execution_url).port)
+    return {
+        "api-server": ["api-server", "--apps", "core"],
+        "execution-api": ["api-server", "--apps", "execution", "--port", execution_port],
+        "scheduler": ["scheduler", "--skip-serve-logs"],  # it would take a fixed port
+        "dag-processor": ["dag-processor"],
+        "triggerer": ["triggerer", "--skip-serve-logs"],
+    }
+
+
 class RunningAirflow:
     """An Airflow that was started, and its API."""
 
@@ -55,15 +65,27 @@ class RunningAirflow:
         self.home = home
         self.api = Api(env["AIRFLOW__API__BASE_URL"])
         self._env = env
+        self._execution_url = env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+        self._commands = commands(self._execution_url)
         self._stack = contextlib.ExitStack()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    @property
+    def components(self) -> set[str]:
+        """Their names, with which their logs begin."""
+        return set(self._commands)
+
+    def start_all(self) -> None:
+        """Start every component; they need a while before they are ready."""
+        for component in self._commands:
+            self.start(component)
 
     def start(self, component: str) -> None:
         """Start a component; it is ended by ``end``."""
         count = len(list(self.home.glob(f"{component}-*.log")))
         log = self.home / f"{component}-{count + 1}.log"
-        command = [component, *COMPONENTS[component]]
-        self._children[component] = self._stack.enter_context(airflow(command, self._env, log))
+        child = self._stack.enter_context(airflow(self._commands[component], self._env, log))
+        self._children[component] = child
 
     def kill(self, component: str) -> None:
         """End a component and its children as the kernel does when memory is out."""
@@ -85,6 +107,7 @@ class RunningAirflow:
     def wait_until_ready(self) -> None:
         """Every component is healthy and every DAG of these tests can be triggered."""
         wait_until("healthy components", lambda: not self.api.unhealthy())
+        wait_until("a server for tasks", lambda: httpx.get(f"{self._execution_url}health").is_success)
         wait_until("DAGs", lambda: self.api.dag_ids() >= DAGS)
 
     def wait_for_end(self, instance: Instance) -> str:
@@ -109,14 +132,13 @@ class RunningAirflow:
 
 @contextlib.contextmanager
 def running_airflow(home: Path, services: Services, secret_key: str) -> Iterator[RunningAirflow]:
-    """Start the four components against these services; they need a while before they are ready."""
+    """Start the components against these services and end them."""
     env = environment(home, services, secret_key)
     with airflow(["db", "migrate"], env, home / "migrate.log") as migration:
         assert 0 == migration.wait(), (home / "migrate.log").read_text()
     found = RunningAirflow(home, env)
     try:
-        for component in COMPONENTS:
-            found.start(component)
+        found.start_all()
         yield found
     finally:
         found.end()
@@ -137,6 +159,7 @@ def environment(home: Path, services: Services, secret_key: str) -> dict[str, st
     return {
         **env,
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps({**connection, "password": secret_key}),
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{free_port()}/execution/",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__CORE__PARALLELISM": "8",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
