@@ -94,7 +94,8 @@ def test_a_number_comes_back_in_the_same_notation(pair: Pair, number: str) -> No
         ("numeric value", {"N": " 5"}),
         ("numeric value", {"N": "NaN"}),
         ("converted into a number", {"N": ""}),
-        ("may not be empty", {"SS": []}),
+        ("string set", {"SS": []}),
+        ("number set", {"NS": []}),
         ("duplicates", {"SS": ["a", "a"]}),
         ("duplicates", {"NS": ["1", "1.0"]}),
         ("must have the value of true", {"NULL": False}),
@@ -150,6 +151,13 @@ def test_a_key_that_is_none_of_the_table_finds_nothing(pair: Pair, key: Item) ->
 
     for operation in ("get_item", "delete_item", "update_item"):
         pair.refused(VALIDATION, "does not match the schema", operation, TableName=name, Key=key)
+
+
+def test_an_empty_key_finds_nothing(pair: Pair) -> None:
+    name = pair.table()
+
+    for operation in ("get_item", "delete_item", "update_item"):
+        pair.refused(VALIDATION, "empty string", operation, TableName=name, Key={"pk": {"S": ""}})
 
 
 def test_what_an_attribute_of_an_index_may_not_be_is_refused(pair: Pair) -> None:

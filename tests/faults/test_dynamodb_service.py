@@ -67,6 +67,12 @@ def test_tables_take_the_time_that_they_are_told_to(clock: ManualClock) -> None:
     assert ["DELETING"] * 2 + ["ResourceNotFoundException"] == seen[6:]
 
 
+def test_a_table_that_a_test_makes_is_ready_at_once(clock: ManualClock) -> None:
+    table = DynamoDB(clock, settle_seconds=30).create_table(TABLE)
+
+    assert "ACTIVE" == table.status
+
+
 @pytest.mark.parametrize("state", ["CREATING", "DELETING"])
 def test_items_of_a_table_in_the_making_are_not_there(dynamodb: DynamoDB, state: str) -> None:
     dynamodb.table(TABLE).status = state
@@ -139,6 +145,20 @@ def test_an_index_can_be_added_filled_and_taken_away(dynamodb: DynamoDB) -> None
     assert 5 == dynamodb.table(TABLE).index("by-g").throughput.max_read
     update(Delete={"IndexName": "by-g"})
     assert "ValidationException" == refusal(ask(dynamodb, "Scan", TableName=TABLE, IndexName="by-g"))
+
+
+def test_another_recovery_period_does_not_begin_recovery_anew(dynamodb: DynamoDB, clock: ManualClock) -> None:
+    began_at = clock.now()
+    for days in (10, 35):
+        wanted = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": days}
+        params = {"TableName": TABLE, "PointInTimeRecoverySpecification": wanted}
+        answer = ask(dynamodb, "UpdateContinuousBackups", **params)
+        clock.advance(3600)
+
+    recovery = answer["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
+    assert began_at.timestamp() == recovery["EarliestRestorableDateTime"]
+    assert began_at.timestamp() + 3300 == recovery["LatestRestorableDateTime"]
+    assert 35 == recovery["RecoveryPeriodInDays"]
 
 
 # --- items ----------------------------------------------------------------------------------------

@@ -201,6 +201,22 @@ def test_every_index_that_a_write_touches_costs_its_own(pair: Pair) -> None:
     assert [3, 3 + 3 + 1, 3, 3 + 3 + 1, 3 + 6] == costs[:5]
 
 
+@pytest.mark.parametrize(
+    ("operation", "params"),
+    [
+        ("put_item", {"Item": KEY}),
+        ("get_item", {"Key": KEY}),
+        ("delete_item", {"Key": KEY}),
+        ("update_item", {"Key": KEY}),
+        ("scan", {}),
+    ],
+)
+def test_capacity_is_asked_for_by_its_name(pair: Pair, operation: str, params: Item) -> None:
+    asked = {"TableName": pair.table(), "ReturnConsumedCapacity": "SOME"}
+
+    pair.refused(VALIDATION, "enum value set", operation, **asked, **params)
+
+
 # --- batches --------------------------------------------------------------------------------------
 
 
@@ -281,6 +297,12 @@ def test_a_batch_of_keys_gives_the_items_there_are(pair: Pair) -> None:
         assert {} == answer["UnprocessedKeys"]
     # what is not there costs half a unit, as in GetItem; Local gives it away
     assert [2.5, 2.0] == [each["ConsumedCapacity"][0]["CapacityUnits"] for each in (ours, theirs)]
+
+
+def test_a_batch_asks_for_100_keys_at_most(pair: Pair) -> None:
+    keys = [{"pk": {"S": str(number)}} for number in range(100)]
+
+    pair.call("batch_get_item", RequestItems={pair.table(): {"Keys": keys}}, without=["Responses"])
 
 
 @pytest.mark.parametrize(

@@ -2,75 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
-
 import pytest
 
-from tests.clock import ManualClock
-from tests.faults.dynamodb import DynamoDB
 from tests.faults.dynamodb.asking import ask, refusal
+from tests.faults.dynamodb.streamed import ENABLED, TABLE, Streamed
 
-Item = dict[str, Any]
-
-TABLE = "orders"
 DAY = 24 * 3600
-ENABLED = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-
-
-@dataclass
-class World:
-    """A table with a stream, and a reader."""
-
-    clock: ManualClock = field(default_factory=ManualClock)
-
-    def __post_init__(self) -> None:
-        self.dynamodb = DynamoDB(self.clock)
-        self.dynamodb.create_table(TABLE, StreamSpecification=ENABLED)
-        self.stream = self.dynamodb.stream(TABLE)
-
-    def put(self, *keys: str, **more: Item) -> None:
-        self.dynamodb.put_items(TABLE, [{"pk": {"S": key}, **more} for key in keys])
-
-    def shards(self, **params: Any) -> list[Item]:
-        answer = ask(self.dynamodb, "DescribeStream", StreamArn=self.stream.arn, **params)
-        found: list[Item] = answer["StreamDescription"]["Shards"]
-        return found
-
-    def shard_ids(self) -> list[str]:
-        return [shard["ShardId"] for shard in self.shards()]
-
-    def iterator(self, shard_id: str, kind: str = "TRIM_HORIZON", **more: Any) -> Item:
-        asked = {"StreamArn": self.stream.arn, "ShardId": shard_id, "ShardIteratorType": kind}
-        return ask(self.dynamodb, "GetShardIterator", **asked, **more)
-
-    def pages(self, shard_id: str, most: int = 20) -> Iterator[Item]:
-        """Pages until there is no next, or nothing more to come."""
-        token = self.iterator(shard_id)["ShardIterator"]
-        for _ in range(most):
-            page = ask(self.dynamodb, "GetRecords", ShardIterator=token)
-            yield page
-            if "NextShardIterator" not in page:
-                return
-            token = page["NextShardIterator"]
-
-    def records(self, shard_id: str) -> list[Item]:
-        return [record for page in self.pages(shard_id) for record in page["Records"]]
-
-    def keys(self, shard_id: str) -> list[str]:
-        return [record["dynamodb"]["Keys"]["pk"]["S"] for record in self.records(shard_id)]
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> Streamed:
+    return Streamed()
 
 
 # --- records --------------------------------------------------------------------------------------
 
 
-def test_sequence_numbers_ascend_as_numbers_but_not_as_text(world: World) -> None:
+def test_sequence_numbers_ascend_as_numbers_but_not_as_text(world: Streamed) -> None:
     world.put(*"abcdef")
 
     texts = [record["dynamodb"]["SequenceNumber"] for record in world.records(world.shard_ids()[0])]
@@ -81,7 +29,7 @@ def test_sequence_numbers_ascend_as_numbers_but_not_as_text(world: World) -> Non
     assert {21, 22} == {len(text) for text in texts}
 
 
-def test_times_are_whole_seconds(world: World) -> None:
+def test_times_are_whole_seconds(world: Streamed) -> None:
     world.clock.advance(0.9)
     world.put("a")
 
@@ -90,7 +38,7 @@ def test_times_are_whole_seconds(world: World) -> None:
     assert world.clock.now().timestamp() - 0.9 == record["dynamodb"]["ApproximateCreationDateTime"]
 
 
-def test_a_delete_by_time_to_live_says_so(world: World) -> None:
+def test_a_delete_by_time_to_live_says_so(world: Streamed) -> None:
     world.put("a", "b")
     world.dynamodb.expire(TABLE, {"pk": {"S": "a"}})
     world.dynamodb.delete_item(TABLE, {"pk": {"S": "b"}})
@@ -105,7 +53,7 @@ def test_a_delete_by_time_to_live_says_so(world: World) -> None:
 # --- shards ---------------------------------------------------------------------------------------
 
 
-def test_a_shard_that_rolls_goes_on_in_a_child(world: World) -> None:
+def test_a_shard_that_rolls_goes_on_in_a_child(world: Streamed) -> None:
     (parent,) = world.shard_ids()
     world.put("a", "b")
 
@@ -121,7 +69,7 @@ def test_a_shard_that_rolls_goes_on_in_a_child(world: World) -> None:
     assert [["a", "b"], ["c"]] == [world.keys(parent), world.keys(child)]
 
 
-def test_a_closed_shard_ends_and_an_open_one_does_not(world: World) -> None:
+def test_a_closed_shard_ends_and_an_open_one_does_not(world: Streamed) -> None:
     (parent,) = world.shard_ids()
     world.put("a")
     (child,) = world.stream.roll(world.clock.now())
@@ -130,7 +78,7 @@ def test_a_closed_shard_ends_and_an_open_one_does_not(world: World) -> None:
     assert 20 == len(list(world.pages(child)))
 
 
-def test_a_shard_that_splits_shares_its_keys_out(world: World) -> None:
+def test_a_shard_that_splits_shares_its_keys_out(world: Streamed) -> None:
     (parent,) = world.shard_ids()
     keys = [f"{n:02}" for n in range(40)]
     world.put(*keys)
@@ -146,7 +94,7 @@ def test_a_shard_that_splits_shares_its_keys_out(world: World) -> None:
     assert min(map(len, found)) > 20
 
 
-def test_only_some_shards_roll_if_told_so(world: World) -> None:
+def test_only_some_shards_roll_if_told_so(world: Streamed) -> None:
     left, right = world.stream.split(world.clock.now())
 
     world.stream.roll(world.clock.now(), left)
@@ -155,7 +103,7 @@ def test_only_some_shards_roll_if_told_so(world: World) -> None:
     assert 2 == len(world.stream.open_shards)
 
 
-def test_shards_are_described_100_at_a_time(world: World) -> None:
+def test_shards_are_described_100_at_a_time(world: Streamed) -> None:
     for _ in range(120):
         world.stream.roll(world.clock.now())
 
@@ -167,7 +115,7 @@ def test_shards_are_described_100_at_a_time(world: World) -> None:
     assert 10 == len(world.shards(Limit=10))
 
 
-def test_the_children_of_a_shard_can_be_asked_for(world: World) -> None:
+def test_the_children_of_a_shard_can_be_asked_for(world: Streamed) -> None:
     (parent,) = world.shard_ids()
     children = world.stream.split(world.clock.now())
     world.stream.roll(world.clock.now())
@@ -180,7 +128,7 @@ def test_the_children_of_a_shard_can_be_asked_for(world: World) -> None:
 # --- retention ------------------------------------------------------------------------------------
 
 
-def test_what_is_older_than_a_day_is_gone(world: World) -> None:
+def test_what_is_older_than_a_day_is_gone(world: Streamed) -> None:
     (shard,) = world.shard_ids()
     world.put("old", "older")
     world.clock.advance(DAY - 1)
@@ -193,7 +141,7 @@ def test_what_is_older_than_a_day_is_gone(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"])
-def test_a_position_that_was_trimmed_is_refused(world: World, kind: str) -> None:
+def test_a_position_that_was_trimmed_is_refused(world: Streamed, kind: str) -> None:
     (shard,) = world.shard_ids()
     world.put("old")
     sequence = world.records(shard)[0]["dynamodb"]["SequenceNumber"]
@@ -205,7 +153,7 @@ def test_a_position_that_was_trimmed_is_refused(world: World, kind: str) -> None
     assert "TrimmedDataAccessException" == refusal(answer)
 
 
-def test_an_iterator_whose_records_were_trimmed_is_refused(world: World) -> None:
+def test_an_iterator_whose_records_were_trimmed_is_refused(world: Streamed) -> None:
     (shard,) = world.shard_ids()
     world.put("old")
     world.clock.advance(DAY - 60)
@@ -215,7 +163,7 @@ def test_an_iterator_whose_records_were_trimmed_is_refused(world: World) -> None
     assert "TrimmedDataAccessException" == refusal(ask(world.dynamodb, "GetRecords", ShardIterator=token))
 
 
-def test_an_idle_reader_loses_nothing_when_what_it_has_read_is_trimmed(world: World) -> None:
+def test_an_idle_reader_loses_nothing_when_what_it_has_read_is_trimmed(world: Streamed) -> None:
     (shard,) = world.shard_ids()
     world.put("old")
     (*_, page) = world.pages(shard)
@@ -230,7 +178,7 @@ def test_an_idle_reader_loses_nothing_when_what_it_has_read_is_trimmed(world: Wo
     assert 1 == len(page["Records"])
 
 
-def test_a_closed_shard_is_gone_a_day_later_and_its_child_still_names_it(world: World) -> None:
+def test_a_closed_shard_is_gone_a_day_later_and_its_child_still_names_it(world: Streamed) -> None:
     (parent,) = world.shard_ids()
     (child,) = world.stream.roll(world.clock.now())
     world.clock.advance(DAY)
@@ -241,7 +189,7 @@ def test_a_closed_shard_is_gone_a_day_later_and_its_child_still_names_it(world: 
     assert "ResourceNotFoundException" == refusal(world.iterator(parent))
 
 
-def test_a_disabled_stream_is_gone_a_day_later(world: World) -> None:
+def test_a_disabled_stream_is_gone_a_day_later(world: Streamed) -> None:
     ask(world.dynamodb, "UpdateTable", TableName=TABLE, StreamSpecification={"StreamEnabled": False})
     world.clock.advance(DAY - 1)
     assert 1 == len(world.shards())
@@ -253,7 +201,7 @@ def test_a_disabled_stream_is_gone_a_day_later(world: World) -> None:
     assert [] == ask(world.dynamodb, "ListStreams")["Streams"]
 
 
-def test_the_stream_of_a_deleted_table_can_be_read_for_a_day(world: World) -> None:
+def test_the_stream_of_a_deleted_table_can_be_read_for_a_day(world: Streamed) -> None:
     (shard,) = world.shard_ids()
     world.put("a")
 
@@ -268,7 +216,7 @@ def test_the_stream_of_a_deleted_table_can_be_read_for_a_day(world: World) -> No
 # --- iterators and pages --------------------------------------------------------------------------
 
 
-def test_an_iterator_expires_after_15_minutes(world: World) -> None:
+def test_an_iterator_expires_after_15_minutes(world: Streamed) -> None:
     (shard,) = world.shard_ids()
     token = world.iterator(shard)["ShardIterator"]
     world.clock.advance(899)
@@ -278,7 +226,7 @@ def test_an_iterator_expires_after_15_minutes(world: World) -> None:
     assert "ExpiredIteratorException" == refusal(ask(world.dynamodb, "GetRecords", ShardIterator=token))
 
 
-def test_a_page_holds_1000_records(world: World) -> None:
+def test_a_page_holds_1000_records(world: Streamed) -> None:
     world.put(*(f"{n:04}" for n in range(1500)))
 
     first, second = list(world.pages(world.shard_ids()[0]))[:2]
@@ -286,7 +234,7 @@ def test_a_page_holds_1000_records(world: World) -> None:
     assert [1000, 500] == [len(first["Records"]), len(second["Records"])]
 
 
-def test_a_page_holds_1_mb(world: World) -> None:
+def test_a_page_holds_1_mb(world: Streamed) -> None:
     world.put(*"abcde", v={"S": "x" * 300_000})
 
     sizes = [len(page["Records"]) for page in world.pages(world.shard_ids()[0], 3)]
@@ -294,7 +242,7 @@ def test_a_page_holds_1_mb(world: World) -> None:
     assert [3, 2, 0] == sizes
 
 
-def test_many_empty_pages_may_come_before_data(world: World) -> None:
+def test_many_empty_pages_may_come_before_data(world: Streamed) -> None:
     (shard,) = world.shard_ids()
     world.put("a")
     world.stream.roll(world.clock.now())
@@ -303,7 +251,7 @@ def test_many_empty_pages_may_come_before_data(world: World) -> None:
     assert [0, 0, 0, 1] == [len(page["Records"]) for page in world.pages(shard)]
 
 
-def test_a_reader_begins_at_a_time(world: World) -> None:
+def test_a_reader_begins_at_a_time(world: Streamed) -> None:
     (shard,) = world.shard_ids()
     world.put("a")
     world.clock.advance(10)
@@ -319,7 +267,7 @@ def test_a_reader_begins_at_a_time(world: World) -> None:
 # --- DescribeStream that is behind ----------------------------------------------------------------
 
 
-def test_a_child_may_be_listed_without_its_parent(world: World) -> None:
+def test_a_child_may_be_listed_without_its_parent(world: Streamed) -> None:
     (parent,) = world.shard_ids()
     (child,) = world.stream.roll(world.clock.now())
     world.stream.orphan_children(2)
@@ -328,7 +276,7 @@ def test_a_child_may_be_listed_without_its_parent(world: World) -> None:
     assert "" == refusal(world.iterator(parent))
 
 
-def test_an_open_child_may_have_a_parent_that_seems_open(world: World) -> None:
+def test_an_open_child_may_have_a_parent_that_seems_open(world: Streamed) -> None:
     world.stream.roll(world.clock.now())
     world.stream.leave_parents_open(1)
 
@@ -339,7 +287,7 @@ def test_an_open_child_may_have_a_parent_that_seems_open(world: World) -> None:
 
 
 def test_streams_are_listed_in_pages() -> None:
-    world = World()
+    world = Streamed()
     for number in range(3):
         world.dynamodb.create_table(f"more-{number}", StreamSpecification=ENABLED)
 
@@ -350,7 +298,7 @@ def test_streams_are_listed_in_pages() -> None:
     assert "LastEvaluatedStreamArn" not in rest
 
 
-def test_two_streams_enabled_at_the_same_instant_have_names_of_their_own(world: World) -> None:
+def test_two_streams_enabled_at_the_same_instant_have_names_of_their_own(world: Streamed) -> None:
     for specification in ({"StreamEnabled": False}, ENABLED):
         ask(world.dynamodb, "UpdateTable", TableName=TABLE, StreamSpecification=specification)
 

@@ -110,7 +110,7 @@ def _clean_null(held: bool) -> bool:
 def _clean_set(order: Callable[[str], Any], clean: Callable[[str], str]) -> Callable[[list[str]], list[str]]:
     def check(held: list[str]) -> list[str]:
         if not held:
-            raise invalid_value("An number set  may not be empty" if order is Decimal else EMPTY_SET)
+            raise invalid_value(f"An {'number' if order is Decimal else 'string'} set  may not be empty")
         members = [clean(one) for one in held]
         if len(set(members)) < len(members):
             raise invalid_value(f"Input collection [{', '.join(held)}] contains duplicates")
@@ -119,7 +119,6 @@ def _clean_set(order: Callable[[str], Any], clean: Callable[[str], str]) -> Call
     return check
 
 
-EMPTY_SET = "An string set  may not be empty"
 CLEAN: dict[str, Callable[[Any], Any]] = {
     "N": number_text,
     "NULL": _clean_null,
