@@ -137,6 +137,7 @@ FALSE: list[tuple[str, Item]] = [
 REFUSED: list[tuple[str, Item, str]] = [
     ("bo < :a", {":a": {"BOOL": True}}, "Incorrect operand type"),
     ("pk = pk2 AND (n = n2 OR bo < :a)", {":a": {"BOOL": True}}, "Incorrect operand type"),
+    ("(bo < :a OR n = n2) AND pk = pk2", {":a": {"BOOL": True}}, "Incorrect operand type"),
     ("n < :a", {":a": {"NULL": True}}, "Incorrect operand type"),
     ("n < :a", {":a": {"L": []}}, "Incorrect operand type"),
     ("begins_with(s, :a)", {":a": n("1")}, "Incorrect operand type"),

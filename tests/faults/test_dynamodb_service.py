@@ -125,6 +125,28 @@ def test_on_demand_and_warm_throughput_are_described(dynamodb: DynamoDB) -> None
     assert {"MaxReadRequestUnits": 500, "MaxWriteRequestUnits": -1} == changed["OnDemandThroughput"]
 
 
+def test_a_table_tells_since_when_it_is_on_demand(clock: ManualClock) -> None:
+    dynamodb = DynamoDB(clock)
+    dynamodb.create_table(TABLE, read=5, write=5)
+    units = {"ReadCapacityUnits": 7, "WriteCapacityUnits": 7}
+    changes: list[Item] = [
+        {"BillingMode": "PAY_PER_REQUEST"},
+        {"BillingMode": "PAY_PER_REQUEST", "DeletionProtectionEnabled": False},
+        {"BillingMode": "PROVISIONED", "ProvisionedThroughput": units},
+        {"BillingMode": "PAY_PER_REQUEST"},
+    ]
+
+    seen = []
+    for change in changes:
+        clock.advance(60)
+        ask(dynamodb, "UpdateTable", TableName=TABLE, **change)
+        table = ask(dynamodb, "DescribeTable", TableName=TABLE)["Table"]
+        since = table.get("BillingModeSummary", {}).get("LastUpdateToPayPerRequestDateTime")
+        seen.append(since and clock.now().timestamp() - since)
+
+    assert [0, 60, None, 0] == seen
+
+
 def test_an_index_can_be_added_filled_and_taken_away(dynamodb: DynamoDB) -> None:
     dynamodb.put_items(TABLE, [{**KEY, "g": {"S": "x"}}, *items(2)])
     create = {

@@ -217,6 +217,14 @@ def test_capacity_is_asked_for_by_its_name(pair: Pair, operation: str, params: I
     pair.refused(VALIDATION, "enum value set", operation, **asked, **params)
 
 
+def test_capacity_is_asked_for_by_its_name_in_batches_too(pair: Pair) -> None:
+    name = pair.table()
+    asked = {"ReturnConsumedCapacity": "SOME"}
+
+    for operation, each in (("batch_get_item", {"Keys": [KEY]}), ("batch_write_item", [put("a")])):
+        pair.refused(VALIDATION, "enum value set", operation, **asked, RequestItems={name: each})
+
+
 # --- batches --------------------------------------------------------------------------------------
 
 

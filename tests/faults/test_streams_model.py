@@ -69,6 +69,15 @@ def test_a_shard_that_rolls_goes_on_in_a_child(world: Streamed) -> None:
     assert [["a", "b"], ["c"]] == [world.keys(parent), world.keys(child)]
 
 
+def test_a_shard_is_named_by_when_it_began(world: Streamed) -> None:
+    world.clock.advance(1.5)
+
+    (child,) = world.stream.roll(world.clock.now())
+
+    assert round(world.clock.now().timestamp() * 1000) == int(child.split("-")[1])
+    assert 28 <= len(child) <= 65
+
+
 def test_a_closed_shard_ends_and_an_open_one_does_not(world: Streamed) -> None:
     (parent,) = world.shard_ids()
     world.put("a")
@@ -112,7 +121,9 @@ def test_shards_are_described_100_at_a_time(world: Streamed) -> None:
 
     assert [100, 21] == [len(first["Shards"]), len(rest)]
     assert 121 == len({shard["ShardId"] for shard in [*first["Shards"], *rest]})
-    assert 10 == len(world.shards(Limit=10))
+    assert [1, 10] == [len(world.shards(Limit=limit)) for limit in (1, 10)]
+    none = ask(world.dynamodb, "DescribeStream", StreamArn=world.stream.arn, Limit=0)
+    assert "ValidationException" == refusal(none)
 
 
 def test_the_children_of_a_shard_can_be_asked_for(world: Streamed) -> None:

@@ -19,7 +19,6 @@ from tests.faults.dynamodb.values import clean_item
 
 Json = dict[str, Any]
 MOST_REQUESTS = 25
-MOST_BYTES = 16 * 1024 * 1024
 
 
 def put_item(database: Database, request: Json) -> Json:
@@ -156,8 +155,6 @@ def _planned(database: Database, batch: dict[str, list[Json]]) -> list[Planned]:
         if len({change.position for change in changes}) < len(changes):
             raise invalid("Provided list of item keys contains duplicates")
         planned += [(name, table, each, change) for each, change in zip(requests, changes, strict=True)]
-    if sum(change.new.size for *_, change in planned if change.new) > MOST_BYTES:
-        raise invalid("Item collection too large: a batch holds 16 MB at most")
     return planned
 
 
