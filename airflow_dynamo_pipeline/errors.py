@@ -14,6 +14,8 @@ The tree answers one question by class: can a retry help?
     ├── TableChanged                 the table was deleted or replaced while it was read
     ├── UnknownVersion               a checkpoint or manifest of a newer package
     ├── InvalidExport                a manifest and its files disagree
+    ├── ItemRefused                  DynamoDB calls an item or a request invalid
+    ├── ImportFailed                 items were rejected or met others, or the accounts do not add up
     ├── StaleAttempt                 another attempt has taken this export over
     ├── MissingLibrary               an extra is not installed
     ├── UnexpectedReply              a service answered something this package cannot read
@@ -155,6 +157,14 @@ class InvalidExport(PipelineError):
         lines = [f"{manifest}: {len(self.problems)} problems", *(str(problem) for problem in self.problems)]
         super().__init__("\n".join(lines))
         self.manifest = manifest
+
+
+class ItemRefused(PipelineError):
+    """DynamoDB refused a write as invalid (ValidationException): an item, its key, or the request."""
+
+
+class ImportFailed(PipelineError):
+    """An import did not do all that was asked; the message has its accounts and says where rejects are."""
 
 
 class StaleAttempt(PipelineError):

@@ -47,10 +47,15 @@ class MemoryStore:
 
     def read(self, key: str) -> Iterator[bytes]:
         """Stream an object."""
-        found = self.objects.get(key)
-        if found is None:
-            raise NotFound("key", key)
-        yield found.body
+        yield self._found(key).body
+
+    def size(self, key: str) -> int:
+        """An object's size."""
+        return len(self._found(key).body)
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Some of an object's bytes."""
+        return self._found(key).body[start : start + length]
 
     def put(self, key: str, body: bytes, *, expect: str | Absent | None = None) -> str:
         """Write an object; raises VersionConflict."""
@@ -65,6 +70,12 @@ class MemoryStore:
             self._count += 1
             self.objects[key] = StoredObject(bytes(body), f'"{self._count:032x}"')
             return self.objects[key].version
+
+    def _found(self, key: str) -> StoredObject:
+        found = self.objects.get(key)
+        if found is None:
+            raise NotFound("key", key)
+        return found
 
     def create(self, key: str) -> MemoryWriter:
         """Begin to stream an object."""
@@ -193,6 +204,15 @@ class FixedCapacity:
     def __init__(self, quota: float = 40_000.0, consumed: float = 0.0) -> None:
         self.quota = quota
         self.consumed = consumed
+
+    def table_write_quota(self) -> float:
+        """The quota chosen."""
+        return self.quota
+
+    def consumed_write_units_per_second(self, table_name: str, index_name: str | None) -> float:
+        """The consumption chosen."""
+        del table_name, index_name
+        return self.consumed
 
     def table_read_quota(self) -> float:
         """The quota chosen."""

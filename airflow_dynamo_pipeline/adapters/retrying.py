@@ -78,6 +78,14 @@ class RetryingCapacity:
         """What all readers consumed of late."""
         return self._retries(lambda: self._inner.consumed_read_units_per_second(table_name, index_name))
 
+    def table_write_quota(self) -> float:
+        """The account's ceiling for writes to one table."""
+        return self._retries(self._inner.table_write_quota)
+
+    def consumed_write_units_per_second(self, table_name: str, index_name: str | None) -> float:
+        """What all writers consumed of late."""
+        return self._retries(lambda: self._inner.consumed_write_units_per_second(table_name, index_name))
+
 
 class RetryingStore:
     """A store whose calls are tried again without ever doing a thing twice."""
@@ -117,6 +125,14 @@ class RetryingStore:
         while chunk := self._retries(next_chunk):
             handed_out += len(chunk)
             yield chunk
+
+    def size(self, key: str) -> int:
+        """An object's size in bytes."""
+        return self._retries(lambda: self._inner.size(key))
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Some of an object's bytes."""
+        return self._retries(lambda: self._inner.read_range(key, start, length))
 
     def put(self, key: str, body: bytes, *, expect: str | Absent | None = None) -> str:
         """Write a small object.

@@ -83,6 +83,23 @@ class S3Store:
             reply = self._client.get_object(Bucket=self._bucket, Key=key)
             yield from reply["Body"].iter_chunks(READ_BYTES)
 
+    def size(self, key: str) -> int:
+        """An object's size in bytes; raises NotFound."""
+        with translated("s3:GetObject", self._arn(key)):
+            try:
+                return int(self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
+            except ClientError as error:
+                if _code(error) in GONE:
+                    raise NotFound("key", self._arn(key)) from error
+                raise
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Some of an object's bytes; raises NotFound."""
+        wanted = f"bytes={start}-{start + length - 1}"
+        with translated("s3:GetObject", self._arn(key)):
+            reply = self._client.get_object(Bucket=self._bucket, Key=key, Range=wanted)
+            return reply["Body"].read()
+
     def put(self, key: str, body: bytes, *, expect: str | Absent | None = None) -> str:
         """Write a small object and return its ETag; raises VersionConflict."""
         condition: dict[str, Any] = {}

@@ -7,7 +7,7 @@ One contract suite (``tests/contract``) runs over all of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -31,11 +31,19 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Throughput:
-    """What DescribeTable says of the read capacity of a table or index, in units per second."""
+    """What DescribeTable says of the read, or write, capacity of a table or index, in units per second."""
 
     provisioned: float = 0.0  # 0: on-demand
-    on_demand_max: float | None = None  # OnDemandThroughput.MaxReadRequestUnits
-    warm: float | None = None  # WarmThroughput.ReadUnitsPerSecond
+    on_demand_max: float | None = None  # OnDemandThroughput.MaxReadRequestUnits, or MaxWriteRequestUnits
+    warm: float | None = None  # WarmThroughput.ReadUnitsPerSecond, or WriteUnitsPerSecond
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAttribute:
+    """One attribute of a primary or index key; ``tag`` is S, N or B."""
+
+    name: str
+    tag: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +56,9 @@ class IndexDescription:
     status: str
     size_bytes: int
     item_count: int
-    throughput: Throughput
+    throughput: Throughput  # for reads
+    write_throughput: Throughput = Throughput()
+    key: Sequence[KeyAttribute] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,8 +74,13 @@ class TableDescription:
     on_demand: bool
     size_bytes: int  # refreshed by DynamoDB about every six hours: an estimate
     item_count: int  # likewise
-    throughput: Throughput
+    throughput: Throughput  # for reads
+    write_throughput: Throughput = Throughput()
     indexes: Mapping[str, IndexDescription] = field(default_factory=dict)
+    key: Sequence[KeyAttribute] = ()  # the partition key, then the sort key if there is one
+    deletion_protected: bool = False
+    replicas: Sequence[str] = ()  # regions
+    has_stream: bool = False
 
     @property
     def identity(self) -> str:
@@ -95,6 +110,38 @@ class TableReader(Protocol):
         ...
 
 
+class ConditionFailed(Exception):
+    """A conditional write met another item: ``item`` is that item's JSON text, where the reply has it."""
+
+    def __init__(self, item: bytes | None) -> None:
+        super().__init__("the condition of a write does not hold")
+        self.item = item
+
+
+class TableWriter(Protocol):
+    """One table as a place for items. Bodies and replies are the JSON text of DynamoDB's API."""
+
+    def describe(self) -> TableDescription:
+        """Describe the table; raises NotFound or AccessDenied."""
+        ...
+
+    def ttl_attribute(self) -> str | None:
+        """The attribute by which DynamoDB expires items, None when it expires none; raises AccessDenied."""
+        ...
+
+    def tags(self) -> Mapping[str, str]:
+        """The table's tags; raises AccessDenied."""
+        ...
+
+    def write(self, operation: str, body: bytes) -> bytes:
+        """Call BatchWriteItem, PutItem or DeleteItem, once.
+
+        Raises ItemRefused for what DynamoDB calls invalid, ConditionFailed, Throttled and the rest of the
+        error tree.
+        """
+        ...
+
+
 class CapacitySource(Protocol):
     """What limits a table besides its own settings."""
 
@@ -104,6 +151,14 @@ class CapacitySource(Protocol):
 
     def consumed_read_units_per_second(self, table_name: str, index_name: str | None) -> float:
         """What all readers consumed of late: the 99th percentile of an hour's one-minute means."""
+        ...
+
+    def table_write_quota(self) -> float:
+        """The account's ceiling for one on-demand table, in write units per second."""
+        ...
+
+    def consumed_write_units_per_second(self, table_name: str, index_name: str | None) -> float:
+        """What all writers consumed of late, likewise."""
         ...
 
 
@@ -175,6 +230,14 @@ class ObjectStore(Protocol):
 
     def create(self, key: str) -> ObjectWriter:
         """Begin to stream an object of any size."""
+        ...
+
+    def size(self, key: str) -> int:
+        """An object's size in bytes; raises NotFound."""
+        ...
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Some of an object's bytes, fewer at its end; raises NotFound."""
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:

@@ -199,6 +199,14 @@ class SlowStore:
         """Stream an object."""
         return self.taking_time(lambda: self._inner.read(key))
 
+    def size(self, key: str) -> int:
+        """An object's size."""
+        return self.taking_time(lambda: self._inner.size(key))
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        """Some of an object's bytes."""
+        return self.taking_time(lambda: self._inner.read_range(key, start, length))
+
     def put(self, key: str, body: bytes, *, expect: str | Absent | None = None) -> str:
         """Write an object."""
         return self.taking_time(lambda: self._inner.put(key, body, expect=expect))

@@ -125,6 +125,12 @@ class MortalStore:
     def read(self, key: str) -> Iterator[bytes]:
         return self.fate.call(lambda: self.inner.read(key))
 
+    def size(self, key: str) -> int:
+        return self.fate.call(lambda: self.inner.size(key))
+
+    def read_range(self, key: str, start: int, length: int) -> bytes:
+        return self.fate.call(lambda: self.inner.read_range(key, start, length))
+
     def put(self, key: str, body: bytes, *, expect: str | Absent | None = None) -> str:
         return self.fate.call(lambda: self.inner.put(key, body, expect=expect))
 
