@@ -39,10 +39,8 @@ demo: $(STAMP) ## export a table in a real Airflow, on services of this machine
 ui: $(STAMP) ## the same with a running Airflow to look at
 	$(BIN)/python -m tests.demo ui
 
-bench: $(STAMP) ## side by side with other ways to export; printed as ratios
-	$(BIN)/python -m tests.benchmarks speed
-	$(BIN)/python -m tests.benchmarks memory
-	$(BIN)/python -m tests.benchmarks rate
+bench: $(STAMP) ## side by side with other ways to export and import; printed as ratios
+	$(BIN)/python -m tests.benchmarks speed memory rate import import-memory verify
 
 soak: $(STAMP) ## twenty million items, and the rate over simulated hours
 	$(BIN)/python -m tests.benchmarks soak

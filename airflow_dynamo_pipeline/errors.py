@@ -9,11 +9,13 @@ The tree answers one question by class: can a retry help?
     ├── Refused                      several findings, all of them named
     │   ├── InvalidRequest           ... in the settings, before any call
     │   └── PreflightFailed          ... in table, bucket, key or target, before the first Scan
+    │       └── ImportRefused        ... or, of an import, before the first write
     ├── AccessDenied                 names the missing action and the resource
     ├── NotFound                     a table, index, bucket, key or export is not there
     ├── TableChanged                 the table was deleted or replaced while it was read
     ├── UnknownVersion               a checkpoint or manifest of a newer package
     ├── InvalidExport                a manifest and its files disagree
+    ├── TableDiffers                 an export and a table do not hold the same items
     ├── ItemRefused                  DynamoDB calls an item or a request invalid
     ├── ImportFailed                 items were rejected or met others, or the accounts do not add up
     ├── StaleAttempt                 another attempt has taken this export over
@@ -108,6 +110,12 @@ class PreflightFailed(Refused):
     what = "preflight failed before the first Scan"
 
 
+class ImportRefused(PreflightFailed):
+    """Table, backup or place of the rejects cannot be used as asked."""
+
+    what = "preflight failed before the first write"
+
+
 class AccessDenied(PipelineError):
     """The credentials lack a permission; ``action`` and ``resource`` name it.
 
@@ -157,6 +165,38 @@ class InvalidExport(PipelineError):
         lines = [f"{manifest}: {len(self.problems)} problems", *(str(problem) for problem in self.problems)]
         super().__init__("\n".join(lines))
         self.manifest = manifest
+
+
+class TableDiffers(PipelineError):
+    """An export and a table do not hold the same items.
+
+    ``problems`` names as many keys as were asked for; ``only_in_export``, ``only_in_table`` and ``different``
+    count all items that were found to differ. ``rest`` says what was not looked into item by item, or is
+    empty.
+    """
+
+    def __init__(
+        self,
+        manifest: str,
+        table_name: str,
+        problems: Iterable[Problem],
+        *,
+        counts: tuple[int, int, int],
+        rest: str = "",
+    ) -> None:
+        self.problems: Sequence[Problem] = tuple(problems)
+        self.only_in_export, self.only_in_table, self.different = counts
+        total = (
+            f"{self.only_in_export:,} items only in the export, {self.only_in_table:,} only in the table, "
+            f"{self.different:,} different"
+        )
+        head = f"{manifest} and table {table_name} do not hold the same items: {total}"
+        hint = "what was written while this ran counts, too; compare again while nobody writes to the table"
+        lines = [head, *map(str, self.problems), *([rest] if rest else [])]
+        super().__init__(with_hint("\n".join(lines), hint))
+        self.manifest = manifest
+        self.table_name = table_name
+        self.rest = rest
 
 
 class ItemRefused(PipelineError):

@@ -10,10 +10,12 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
+from airflow_dynamo_pipeline.engine.ports import ConditionFailed
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,
     CredentialsExpired,
+    ItemRefused,
     NotFound,
     PipelineError,
     ServiceTrouble,
@@ -21,6 +23,7 @@ from airflow_dynamo_pipeline.errors import (
     UnexpectedReply,
     with_hint,
 )
+from airflow_dynamo_pipeline.items.response_text import scan_response_json
 
 DENIED = frozenset(
     {
@@ -86,6 +89,9 @@ MISSING = {
     "NoSuchBucket": "bucket",
     "NoSuchKey": "key",
 }
+INVALID = frozenset({"ValidationException", "SerializationException"})
+WRITES = frozenset({"dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:DeleteItem"})
+CONDITION_FAILED = "ConditionalCheckFailedException"
 NETWORK = (
     boto.EndpointConnectionError,
     boto.ConnectionError,
@@ -107,7 +113,10 @@ REASONS = ("ThrottlingReasons", "throttlingReasons")
 
 @contextmanager
 def translated(action: str, resource: str) -> Iterator[None]:
-    """Raise botocore's errors as ours. ``action`` is the IAM action of the call, ``resource`` its object."""
+    """Raise botocore's errors as ours. ``action`` is the IAM action of the call, ``resource`` its object.
+
+    A conditional write that met another item is the port's ConditionFailed, which is no PipelineError.
+    """
     try:
         yield
     except boto.ClientError as error:
@@ -127,11 +136,15 @@ def translated(action: str, resource: str) -> Iterator[None]:
         raise UnexpectedReply(f"{action} on {resource}: {error}") from error
 
 
-def _from_reply(error: boto.ClientError, action: str, resource: str) -> PipelineError:
+def _from_reply(error: boto.ClientError, action: str, resource: str) -> PipelineError | ConditionFailed:
     reply: Mapping[str, Any] = error.response
     code = str(reply.get("Error", {}).get("Code", ""))
     text = str(reply.get("Error", {}).get("Message", "")) or str(error)
     status = int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    if code == CONDITION_FAILED:
+        return ConditionFailed(_item_json(reply))
+    if code in INVALID and action in WRITES:
+        return ItemRefused(f"{action} on {resource}: {code}: {text}")
     if code in THROTTLED:
         return Throttled(f"{code} on {resource}: {text}{_named(reasons_of(reply))}", reasons_of(reply))
     if code in MISSING:
@@ -143,6 +156,14 @@ def _from_reply(error: boto.ClientError, action: str, resource: str) -> Pipeline
         or _no_access(code, text, action, resource)
         or UnexpectedReply(with_hint(f"{action} on {resource}: {code}: {text}", _hint(code)))
     )
+
+
+def _item_json(reply: Mapping[str, Any]) -> bytes | None:
+    """The item that a refused write met, as DynamoDB wrote it; None where the reply has none."""
+    if not reply.get("Item"):
+        return None
+    page = scan_response_json({"Items": [reply["Item"]]})
+    return page.removeprefix(b'{"Items":[').removesuffix(b"]}")
 
 
 def _of_the_moment(code: str, status: int, detail: str) -> PipelineError | None:

@@ -60,12 +60,7 @@ class Statement:
 
 
 def _export(given: Given, place: Place) -> Iterator[Statement]:
-    table, index = given["table_name"], given.get("index_name")
-    yield from _describe_table(given, place)
-    scanned = place.index(table, index) if index else place.table(table)
-    yield Statement("Scan", ("dynamodb:Scan",), scanned)
-    if not given.get("no_on_demand_ratio"):
-        yield from _capacity()
+    yield from _read_table(given, place)
     location = S3Location.parse(given["s3_uri"])
     below = pattern(location.key(ROOT)) + "/*"
     yield _list_objects(location.bucket, below, place)
@@ -78,7 +73,18 @@ def _export(given: Given, place: Place) -> Iterator[Statement]:
     yield from _use_key(given, place, "kms:Decrypt", "kms:GenerateDataKey")
 
 
+def _read_table(given: Given, place: Place) -> Iterator[Statement]:
+    table, index = given["table_name"], given.get("index_name")
+    yield from _describe_table(given, place)
+    scanned = place.index(table, index) if index else place.table(table)
+    yield Statement("Scan", ("dynamodb:Scan",), scanned)
+    if not given.get("no_on_demand_ratio"):
+        yield from _capacity()
+
+
 def _verify(given: Given, place: Place) -> Iterator[Statement]:
+    if "table_name" in given:
+        yield from _read_table(given, place)
     if "manifest_uri" in given:
         layout = layout_of(given["manifest_uri"])
         bucket, below = layout.location.bucket, pattern(layout.key()) + "/*"
@@ -176,7 +182,7 @@ POLICIES: Mapping[str, Policy] = {
     "DynamoDBVerifyOperator": Policy(
         command="verify",
         required=(("manifest_uri", "s3_uri"),),
-        optional=("s3_sse_kms_key_id", *PLACE),
+        optional=("table_name", "s3_sse_kms_key_id", "no_on_demand_ratio", *PLACE),
         statements=_verify,
     ),
     "DynamoDBProvisionedModeSensor": Policy(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from airflow_dynamo_pipeline.engine.ports import (
     StoredObject,
     TableDescription,
     TableReader,
+    TableWriter,
     VersionConflict,
 )
 from airflow_dynamo_pipeline.errors import PipelineError, Temporary, UnexpectedReply
@@ -59,6 +60,32 @@ class RetryingTable:
     def scan(self, call: ScanCall) -> bytes:
         """Read one page, once."""
         return self._inner.scan(call)
+
+
+class RetryingTableWriter:
+    """A table for writing whose descriptions are tried again. Writes are the engine's."""
+
+    def __init__(
+        self, inner: TableWriter, clock: Clock, stop: threading.Event, warn: Callable[[str], None]
+    ) -> None:
+        self._inner = inner
+        self._retries = Retries(clock, stop, warn)
+
+    def describe(self) -> TableDescription:
+        """Describe the table."""
+        return self._retries(self._inner.describe)
+
+    def ttl_attribute(self) -> str | None:
+        """The attribute by which DynamoDB expires items."""
+        return self._retries(self._inner.ttl_attribute)
+
+    def tags(self) -> Mapping[str, str]:
+        """The table's tags."""
+        return self._retries(self._inner.tags)
+
+    def write(self, operation: str, body: bytes) -> bytes:
+        """Write, once."""
+        return self._inner.write(operation, body)
 
 
 class RetryingCapacity:

@@ -11,9 +11,11 @@ from botocore.config import Config
 
 from airflow_dynamo_pipeline.adapters.capacity import AwsCapacity
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
-from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable
+from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable, resource_text
+from airflow_dynamo_pipeline.adapters.lean_transport import LeanTransport
 from airflow_dynamo_pipeline.adapters.retrying import RetryingCapacity, RetryingStore, RetryingTable
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
+from airflow_dynamo_pipeline.adapters.transport import BotocoreTransport, Transport
 from airflow_dynamo_pipeline.adapters.whole_replies import refusing_cut_replies
 from airflow_dynamo_pipeline.engine.plan import Ports
 from airflow_dynamo_pipeline.engine.ports import Clock
@@ -35,6 +37,24 @@ def engine_config(given: Config | None) -> Config:
 
 
 Clients = Callable[[str], Any]  # boto3's clients have no common type; takes a service's name
+Around = Callable[[Transport], Transport]
+
+
+def transport_for(
+    client: Any,
+    table_name: str,
+    warn: Callable[[str], None],
+    *,
+    index_name: str | None = None,
+    is_lean: bool = True,
+) -> Transport:
+    """A line to one table; threads may share it.
+
+    ``is_lean``: by sockets of our own wherever nothing about the client is unusual; else by botocore.
+    """
+    resource = resource_text(table_name, index_name)
+    botocore = BotocoreTransport(client, table_name, resource, warn)
+    return LeanTransport(client, botocore, resource) if is_lean else botocore
 
 
 def export_ports(
@@ -45,10 +65,15 @@ def export_ports(
     say: Callable[[str], None],
     warn: Callable[[str], None],
     clock: Clock | None = None,
+    around: Around | None = None,
+    is_lean: bool = True,
 ) -> Ports:
-    """Everything an export of this request needs. ``stop`` ends every wait; no ``clock``: the machine's."""
+    """Everything an export of this request needs. ``stop`` ends every wait; no ``clock``: the machine's.
+
+    ``around`` is put around the transport of pages; ``is_lean`` False: botocore makes every call.
+    """
     clock = clock or SystemClock()
-    table = DynamoDBTable(refusing_cut_replies(client("dynamodb")), request, warn)
+    table = _table(client("dynamodb"), request, warn, around, is_lean=is_lean)
     bucket, key = request.location.bucket, request.s3_sse_kms_key_id
     store = S3Store(refusing_cut_replies(client("s3")), bucket, kms_key_id=key)
     capacity = AwsCapacity(
@@ -66,6 +91,14 @@ def export_ports(
         say=say,
         warn=warn,
     )
+
+
+def _table(
+    client: Any, request: ExportRequest, warn: Callable[[str], None], around: Around | None, *, is_lean: bool
+) -> DynamoDBTable:
+    whole = refusing_cut_replies(client)
+    transport = transport_for(whole, request.table_name, warn, index_name=request.index_name, is_lean=is_lean)
+    return DynamoDBTable(whole, request, warn, around(transport) if around else transport)
 
 
 def reading_store(client: Clients, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:

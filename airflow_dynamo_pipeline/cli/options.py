@@ -33,13 +33,30 @@ HELP: Mapping[str, str] = {
     "keep_checkpoint": "Keep _checkpoint/ after the manifest is written.",
     "s3_sse_kms_key_id": "Encrypt what is written with this KMS key.",
 }
+VERIFY_HELP: Mapping[str, str] = {
+    "table_name": "Compare the items with those of this table, too.",
+    "ratio": HELP["ratio"],
+    "units_per_second": HELP["units_per_second"],
+    "segments": HELP["segments"],
+    "consistent_read": "Strongly consistent reads from the beginning, at twice the cost.",
+    "max_differences": "How many items that differ are named; all are counted.  [default: 20]",
+}
 FLAGS = ("consistent_read", "keep_checkpoint")
 ALSO = {"table_name": ("--table",)}
 
 
 def export_settings(command: Command) -> Command:
     """Add every setting of an export; values stay text, the engine coerces and refuses them all at once."""
-    for name, text in reversed(list(HELP.items())):
+    return _settings(command, HELP)
+
+
+def verify_settings(command: Command) -> Command:
+    """Add every setting of a verification but the manifest's URI, likewise."""
+    return _settings(command, VERIFY_HELP)
+
+
+def _settings(command: Command, settings: Mapping[str, str]) -> Command:
+    for name, text in reversed(list(settings.items())):
         flags = (f"--{name.replace('_', '-')}", *ALSO.get(name, ()), name)
         command = click.option(*flags, help=text, default=None, is_flag=name in FLAGS)(command)
     return command

@@ -8,7 +8,14 @@ from collections.abc import Callable
 import tenacity
 
 from airflow_dynamo_pipeline.engine.ports import Clock
-from airflow_dynamo_pipeline.errors import CredentialsExpired, LeaseHeld, PipelineError, Stopped, Temporary
+from airflow_dynamo_pipeline.errors import (
+    CredentialsExpired,
+    LeaseHeld,
+    PipelineError,
+    Stopped,
+    Temporary,
+    Throttled,
+)
 
 PATIENCE_SECONDS = 600.0  # how long one call is tried before the task fails and Airflow retries it
 FIRST_PAUSE_SECONDS = 0.1
@@ -24,15 +31,19 @@ def worth_retrying(error: BaseException) -> bool:
 class _Patience:
     """Over when so much time has passed since the first failure."""
 
-    def __init__(self, clock: Clock, seconds: float) -> None:
+    def __init__(self, clock: Clock, seconds: float, *, never_for_throttling: bool) -> None:
         self._clock = clock
         self._seconds = seconds
+        self._never_for_throttling = never_for_throttling
         self._failed_at: float | None = None
 
     def __call__(self, state: tenacity.RetryCallState) -> bool:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, CredentialsExpired):
             self._seconds = min(self._seconds, REFRESH_SECONDS)
+        if self._never_for_throttling and isinstance(error, Throttled):
+            self._failed_at = None
+            return False
         now = self._clock.monotonic()
         if self._failed_at is None:
             self._failed_at = now
@@ -44,11 +55,13 @@ def retrying(
     stop: threading.Event,
     *,
     patience_seconds: float = PATIENCE_SECONDS,
+    throttled_for_ever: bool = False,
     before_pause: Callable[[PipelineError], None] | None = None,
 ) -> tenacity.Retrying:
     """Make a retry loop for one call; it raises the last error when the patience is over, or Stopped.
 
     The patience begins with the first failure: a call that waited long for its turn has all of it.
+    With ``throttled_for_ever`` being refused for want of capacity does not end it.
     ``before_pause`` sees each error that will be retried.
     """
 
@@ -64,7 +77,7 @@ def retrying(
     return tenacity.Retrying(
         retry=tenacity.retry_if_exception(worth_retrying),
         wait=tenacity.wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-        stop=_Patience(clock, patience_seconds),
+        stop=_Patience(clock, patience_seconds, never_for_throttling=throttled_for_ever),
         sleep=pause,
         before_sleep=note,
         reraise=True,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from airflow_dynamo_pipeline.engine.capacity import read_rate
 from airflow_dynamo_pipeline.engine.lease import Lease
-from airflow_dynamo_pipeline.engine.plan import READABLE_STATES, Plan, Ports
+from airflow_dynamo_pipeline.engine.plan import READABLE_STATES, Ports
+from airflow_dynamo_pipeline.engine.ports import TableDescription
 from airflow_dynamo_pipeline.engine.progress import Progress, Totals
+from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.throttle import Throttle
 from airflow_dynamo_pipeline.errors import Stopped, TableChanged, Temporary
 
@@ -23,14 +26,33 @@ class Reports:
     every_seconds: float = 10.0
 
 
+class WhatIsRead(Protocol):
+    """The part of a plan that this looks at."""
+
+    @property
+    def request(self) -> ExportRequest:
+        """How the table is read."""
+        ...
+
+    @property
+    def table(self) -> TableDescription:
+        """As it was described at the beginning."""
+        ...
+
+    @property
+    def item_count(self) -> int:
+        """About how many items there are to read."""
+        ...
+
+
 class Housekeeping:
     """Called every half second from one thread; each duty has its own interval."""
 
     def __init__(
         self,
-        plan: Plan,
+        plan: WhatIsRead,
         ports: Ports,
-        lease: Lease,
+        lease: Lease | None,
         throttle: Throttle,
         totals: Totals,
         reports: Reports,
@@ -43,7 +65,7 @@ class Housekeeping:
         self._reports = reports
         now = ports.clock.monotonic()
         self._began_at = self._reported_at = self._capacity_at = now
-        self._units_at_report = self._units_at_capacity = 0.0
+        self._units_at_report = self._units_at_capacity = throttle.consumed
         self._share_at_start: float | None = None
 
     def tick(self) -> None:
@@ -53,7 +75,8 @@ class Housekeeping:
         if self._ports.stop.is_set():
             self._throttle.wake()
             return
-        self._lease.beat()
+        if self._lease is not None:
+            self._lease.beat()
         now = self._ports.clock.monotonic()
         if now - self._reported_at >= self._reports.every_seconds:
             self.report_now()
@@ -111,7 +134,7 @@ class Housekeeping:
             return
         if table.identity != self._plan.table.identity or table.status not in READABLE_STATES:
             raise TableChanged(
-                f"table {table.name} is {table.status}, or was deleted and made anew, during the export"
+                f"table {table.name} is {table.status}, or was deleted and made anew, while it was read"
             )
         if rate.units_per_second != self._throttle.target:
             self._ports.say(f"rate now {rate.units_per_second:,.1f} read units per second ({rate.reason})")

@@ -56,6 +56,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     table_arn: str
     table_id: str | None = None
     export_time: datetime | None = None
+    export_type: str | None = None  # this and the two times below: of a native incremental export
+    export_from_time: datetime | None = None
+    export_to_time: datetime | None = None
     s3_bucket: str
     s3_prefix: str | None = None
     s3_sse_algorithm: str | None = None
@@ -113,7 +116,7 @@ def decode_files(body: bytes, key: str) -> Sequence[FileEntry]:
     """Read ``manifest-files.json``; raises UnexpectedReply."""
     try:
         return msgspec.json.Decoder(FileEntry).decode_lines(body)
-    except (msgspec.DecodeError, UnicodeError) as problem:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
         raise UnexpectedReply(f"{key} is not a list of parts: {problem}") from problem
 
 
@@ -124,7 +127,7 @@ def decode_summary(body: bytes, key: str) -> Summary:
         if found > OUR_VERSION:
             raise UnknownVersion(key, found, OUR_VERSION)
         return msgspec.json.decode(body, type=Summary)
-    except (msgspec.DecodeError, UnicodeError) as problem:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
         raise UnexpectedReply(f"{key} is not a manifest summary: {problem}") from problem
 
 

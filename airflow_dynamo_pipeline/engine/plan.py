@@ -97,13 +97,13 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
     Raises PreflightFailed with every finding; Temporary errors pass through, so that a retry can help.
     """
     problems: list[Problem] = []
-    table = _finding(problems, "table_name", ports.table.describe)
+    table = finding(problems, "table_name", ports.table.describe)
     rate = None
     if table is not None:
-        problems += _table_problems(request, table)
-        rate = _finding(problems, "ratio", lambda: read_rate(request, table, ports.capacity))
+        problems += table_problems(request, table)
+        rate = finding(problems, "ratio", lambda: read_rate(request, table, ports.capacity))
     problems += _store_problems(request, table, ports.store)
-    _finding(problems, "compression", COMPRESSIONS[request.compression].check_available)
+    finding(problems, "compression", COMPRESSIONS[request.compression].check_available)
     target = _find_target(problems, request, work, ports, table)
     if problems or table is None or rate is None or target is None:
         raise PreflightFailed(problems)
@@ -125,7 +125,7 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
 Result = TypeVar("Result")
 
 
-def _finding(problems: list[Problem], where: str, look: Callable[[], Result]) -> Result | None:
+def finding(problems: list[Problem], where: str, look: Callable[[], Result]) -> Result | None:
     """Look at one thing; what is wrong with it becomes a problem, what is temporary is raised."""
     try:
         return look()
@@ -146,14 +146,15 @@ def _find_target(
     if any(problem.where == "s3_uri" for problem in problems):
         return None
     identity = table.identity if table else None
-    return _finding(
+    return finding(
         problems,
         "s3_uri",
         lambda: choose_target(request, work, ports.store, identity, ports.clock.now(), ports.say),
     )
 
 
-def _table_problems(request: ExportRequest, table: TableDescription) -> Iterator[Problem]:
+def table_problems(request: ExportRequest, table: TableDescription) -> Iterator[Problem]:
+    """Why a table, or one of its indexes, cannot be read as asked."""
     if table.status not in READABLE_STATES:
         yield Problem(
             "table_name",
@@ -184,7 +185,7 @@ def _store_problems(
     request: ExportRequest, table: TableDescription | None, store: ObjectStore
 ) -> list[Problem]:
     problems: list[Problem] = []
-    region = _finding(problems, "s3_uri", store.region)
+    region = finding(problems, "s3_uri", store.region)
     if problems:
         return problems
     if table is not None and region is not None and region != table.region:
@@ -196,5 +197,5 @@ def _store_problems(
             )
         )
         return problems
-    _finding(problems, "s3_uri", lambda: store.probe(request.location.key(ROOT, "_probe")))
+    finding(problems, "s3_uri", lambda: store.probe(request.location.key(ROOT, "_probe")))
     return problems

@@ -75,7 +75,7 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     released: bool = False
 
 
-Record = TypeVar("Record", SegmentState, StoredPlan, LeaseRecord)
+Record = TypeVar("Record", bound=msgspec.Struct)
 
 
 def encode(record: msgspec.Struct) -> bytes:

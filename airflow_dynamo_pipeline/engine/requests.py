@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import hashlib
 import json
 import math
@@ -94,22 +93,7 @@ class ExportRequest:
 
         None, an empty string and the text ``None`` count as not given.
         """
-        problems = list(_unknown(given))
-        values: dict[str, Any] = {}
-        for name, coerce in COERCIONS.items():
-            if not settings.is_given(given.get(name)):
-                continue
-            try:
-                values[name] = coerce(name, given[name])
-            except InvalidSetting as problem:
-                problems.append(Problem(name, f"{problem.value!r} is not {problem.expected}"))
-        problems += [
-            Problem(name, "is required") for name in REQUIRED if not settings.is_given(given.get(name))
-        ]
-        if problems:
-            problems += _also_wrong(values, problems)
-            raise InvalidRequest(problems)
-        return cls(**values)
+        return settings.build(cls, given, COERCIONS, required=REQUIRED, what="an export")
 
     @property
     def location(self) -> S3Location:
@@ -135,7 +119,7 @@ def _jsonable(value: object) -> object:
     return base64.b64encode(value).decode() if isinstance(value, bytes) else dict(value)  # type: ignore[call-overload]
 
 
-REQUIRED = ("table_name", "s3_uri")
+REQUIRED = {"table_name": "unknown", "s3_uri": "s3://unknown"}  # each with what may stand in for it
 WHAT_IT_HOLDS = (
     "table_name",
     "s3_uri",
@@ -169,26 +153,6 @@ COERCIONS: Mapping[str, settings.Coercion] = {
     "keep_checkpoint": settings.flag,
     "s3_sse_kms_key_id": settings.text,
 }
-
-
-def _unknown(given: Mapping[str, object]) -> Iterator[Problem]:
-    for name in given:
-        if name not in COERCIONS:
-            near = difflib.get_close_matches(name, COERCIONS, n=1)
-            yield Problem(
-                name, "is not a setting of an export", f"did you mean {near[0]!r}?" if near else None
-            )
-
-
-def _also_wrong(values: Mapping[str, Any], known: list[Problem]) -> list[Problem]:
-    """Problems among the values that could be read, beside those already known."""
-    seen = {problem.where for problem in known}
-    whole: dict[str, Any] = {"table_name": "unknown", "s3_uri": "s3://unknown", **values}
-    try:
-        ExportRequest(**whole)
-    except InvalidRequest as refused:
-        return [problem for problem in refused.problems if problem.where not in seen]
-    return []
 
 
 def _problems_of(request: ExportRequest) -> Iterator[Problem]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
@@ -57,30 +58,62 @@ def verify_files(manifest_uri: str, store: ObjectStore) -> VerifyResult:
     Finds missing, extra, truncated, swapped and changed files and edited manifests. Streams: memory
     does not grow with the files. Raises NotFound without a manifest, InvalidExport with all findings.
     """
-    layout = layout_of(manifest_uri)
-    summary, entries, problems = _manifest(layout, store)
-    listed = {entry.data_file_s3_key for entry in entries}
-    problems += [
-        Problem(key, "is in data/ but not in the manifest", "another writer put it there; move it away")
-        for key in store.keys(layout.data_prefix)
-        if key not in listed
-    ]
-    stored_bytes = plain_bytes = 0
-    for entry in entries:
-        found, problem = _file(entry, summary, store)
-        stored_bytes += found.stored_bytes
-        plain_bytes += found.plain_bytes
-        problems += [problem] if problem else []
-    if not problems:
-        problems = _figures(layout, summary, bytes=plain_bytes, storedBytes=stored_bytes, parts=len(entries))
-    if problems:
-        raise InvalidExport(manifest_uri, problems)
-    return VerifyResult(
-        manifest_uri=manifest_uri,
-        item_count=summary.item_count,
-        files=len(entries),
-        stored_bytes=stored_bytes,
-    )
+    check = ExportCheck(manifest_uri, store)
+    for entry in check.entries:
+        check.add(*_file(entry, check.reading(entry.data_file_s3_key)))
+    return check.result()
+
+
+class ExportCheck:
+    """One export being verified: its manifest, and what was found of its files so far.
+
+    ``problems`` already has, to begin with, what is wrong with the manifest and the list of keys.
+    """
+
+    def __init__(self, manifest_uri: str, store: ObjectStore) -> None:
+        """Read the manifest and list the files; raises NotFound and UnexpectedReply."""
+        self._uri = manifest_uri
+        self._store = store
+        self.layout = layout_of(manifest_uri)
+        self.summary, self.entries, self.problems = _manifest(self.layout, store)
+        listed = {entry.data_file_s3_key for entry in self.entries}
+        self.problems += [
+            Problem(key, "is in data/ but not in the manifest", "another writer put it there; move it away")
+            for key in store.keys(self.layout.data_prefix)
+            if key not in listed
+        ]
+        self._stored_bytes = self._plain_bytes = 0
+        self._lock = threading.Lock()
+
+    def reading(self, key: str) -> FileReading:
+        """Begin to read one file."""
+        return FileReading(key, self.summary, self._store)
+
+    def add(self, found: FoundFile, problems: Iterable[Problem]) -> None:
+        """Take what was read of one file, and what is wrong with it."""
+        with self._lock:
+            self._stored_bytes += found.stored_bytes
+            self._plain_bytes += found.plain_bytes
+            self.problems += problems
+
+    def result(self) -> VerifyResult:
+        """What was found when all files are read; raises InvalidExport with all findings."""
+        if not self.problems:
+            self.problems = _figures(
+                self.layout,
+                self.summary,
+                bytes=self._plain_bytes,
+                storedBytes=self._stored_bytes,
+                parts=len(self.entries),
+            )
+        if self.problems:
+            raise InvalidExport(self._uri, sorted(self.problems, key=lambda problem: problem.where))
+        return VerifyResult(
+            manifest_uri=self._uri,
+            item_count=self.summary.item_count,
+            files=len(self.entries),
+            stored_bytes=self._stored_bytes,
+        )
 
 
 def _manifest(layout: ExportLayout, store: ObjectStore) -> tuple[Summary, list[FileEntry], list[Problem]]:
@@ -161,33 +194,39 @@ def _matches(store: ObjectStore, key: str, content: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class FoundFile:
     """What was read of one file."""
 
     stored_bytes: int = 0
     plain_bytes: int = 0
 
 
-def _file(entry: FileEntry, summary: Summary, store: ObjectStore) -> tuple[_Found, Problem | None]:
+def _file(entry: FileEntry, reading: FileReading) -> tuple[FoundFile, list[Problem]]:
     """Read one file, and what is wrong with it."""
-    key = entry.data_file_s3_key
-    reading = _Reading(store.read(key))
-    lines = plain_bytes = 0
+    key, lines = reading.name, 0
     try:
-        for chunk in COMPRESSIONS[_compression(key, summary)].decompress(reading):
+        for chunk in reading.chunks():
             lines += chunk.count(b"\n")
-            plain_bytes += len(chunk)
     except NotFound:
-        return _Found(), Problem(key, "is in the manifest but not in the bucket")
+        return FoundFile(), [missing_file(key)]
     except ValueError as problem:
-        return _Found(reading.size), Problem(key, f"cannot be decompressed: {problem}")
-    found = _Found(reading.size, plain_bytes)
-    if reading.checksum != entry.md5_checksum:
-        text = f"its MD5 is {reading.checksum}, the manifest says {entry.md5_checksum}"
-        return found, Problem(key, text)
-    if lines != entry.item_count:
-        return found, Problem(key, f"it holds {lines} items, the manifest says {entry.item_count}")
-    return found, None
+        return reading.found, [Problem(key, f"cannot be decompressed: {problem}")]
+    return reading.found, file_problems(entry, reading.checksum, lines)
+
+
+def missing_file(key: str) -> Problem:
+    """The finding about a file that is not there."""
+    return Problem(key, "is in the manifest but not in the bucket")
+
+
+def file_problems(entry: FileEntry, checksum: str, items: int) -> list[Problem]:
+    """A file's MD5 and its number of items against the manifest."""
+    key = entry.data_file_s3_key
+    if checksum != entry.md5_checksum:
+        return [Problem(key, f"its MD5 is {checksum}, the manifest says {entry.md5_checksum}")]
+    if items != entry.item_count:
+        return [Problem(key, f"it holds {items} items, the manifest says {entry.item_count}")]
+    return []
 
 
 def _compression(key: str, summary: Summary) -> str:
@@ -197,20 +236,42 @@ def _compression(key: str, summary: Summary) -> str:
     return "gzip" if key.endswith(".gz") else "none"
 
 
-class _Reading:
-    """Counts and hashes chunks on their way."""
+class FileReading:
+    """One file of an export on its way: decompressed, counted and hashed. A format's reader may read it."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
+    def __init__(self, key: str, summary: Summary, store: ObjectStore) -> None:
+        self.name = key
+        self._store = store
+        self._compression = COMPRESSIONS[_compression(key, summary)]
         self._md5 = hashlib.md5(usedforsecurity=False)
-        self.size = 0
+        self._stored_bytes = self._plain_bytes = 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._chunks:
-            self.size += len(chunk)
+    def chunks(self) -> Iterator[bytes]:
+        """The content, once; raises NotFound, and ValueError when it is damaged."""
+        for chunk in self._compression.decompress(self._stored()):
+            self._plain_bytes += len(chunk)
+            yield chunk
+
+    def _stored(self) -> Iterator[bytes]:
+        for chunk in self._store.read(self.name):
+            self._stored_bytes += len(chunk)
             self._md5.update(chunk)
             yield chunk
 
+    def size(self) -> int:
+        """The stored size."""
+        return self._store.size(self.name)
+
+    def range(self, start: int, length: int) -> bytes:
+        """Some of the stored bytes, not hashed."""
+        return self._store.read_range(self.name, start, length)
+
+    @property
+    def found(self) -> FoundFile:
+        """How much was read so far."""
+        return FoundFile(self._stored_bytes, self._plain_bytes)
+
     @property
     def checksum(self) -> str:
+        """The MD5 of the stored bytes read so far, in base64."""
         return base64.b64encode(self._md5.digest()).decode()

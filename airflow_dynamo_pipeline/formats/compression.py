@@ -140,6 +140,21 @@ class _PassedThrough:
 
 COMPRESSIONS: Final[Mapping[str, Compression]] = {"gzip": Gzip(), "zstd": Zstd(), "none": Uncompressed()}
 
+_MAGIC: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+MAGIC_BYTES = max(map(len, _MAGIC))
+
+
+def compression_of(first: bytes) -> Compression:
+    r"""Tell how a file is compressed by its first MAGIC_BYTES.
+
+    >>> compression_of(b"\x1f\x8b\x08").name, compression_of(b'{"It').name, compression_of(b"").name
+    ('gzip', 'none', 'none')
+    """
+    for magic, name in _MAGIC.items():
+        if first.startswith(magic):
+            return COMPRESSIONS[name]
+    return COMPRESSIONS["none"]
+
 
 def _gzip_library() -> ModuleType:
     try:

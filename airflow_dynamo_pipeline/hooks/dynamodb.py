@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
+from airflow_dynamo_pipeline.adapters.import_wiring import import_ports
 from airflow_dynamo_pipeline.adapters.retrying import RetryingStore
+from airflow_dynamo_pipeline.adapters.verify_wiring import verify_ports
 from airflow_dynamo_pipeline.adapters.wiring import engine_config, export_ports, reading_store
+from airflow_dynamo_pipeline.engine.import_plan import ImportPorts
+from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.plan import Ports
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
+from airflow_dynamo_pipeline.engine.verify_plan import VerifyPorts
+from airflow_dynamo_pipeline.engine.verify_request import VerifyRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -46,6 +52,28 @@ class DynamoDBPipelineHook(AwsBaseHook):
         ``stop`` ends every wait of the ports. ``say`` and ``warn`` take one line for the log each.
         """
         return export_ports(self.client_for, request, stop=stop, say=say, warn=warn)
+
+    def import_ports(
+        self,
+        request: ImportRequest,
+        *,
+        stop: threading.Event,
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> ImportPorts:
+        """Everything an import of this request needs; call it from the main thread."""
+        return import_ports(self.client_for, request, stop=stop, say=say, warn=warn)
+
+    def verify_ports(
+        self,
+        request: VerifyRequest,
+        *,
+        stop: threading.Event,
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> VerifyPorts:
+        """Everything that comparing an export with a table needs; call it from the main thread."""
+        return verify_ports(self.client_for, request, stop=stop, say=say, warn=warn)
 
     def reading_store(self, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:
         """The bucket of a location for a reader that nobody stops half-way, with retries."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from airflow_dynamo_pipeline.airflow_versions import (
     AirflowFailException,
@@ -16,8 +17,10 @@ from airflow_dynamo_pipeline.airflow_versions import (
 )
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
-from airflow_dynamo_pipeline.engine.progress import Progress
+from airflow_dynamo_pipeline.engine.ports import JsonObject
 from airflow_dynamo_pipeline.errors import PipelineError, Temporary
+
+GAUGES = ("items", "bytes", "rejected", "consumed_units", "units_per_second_held", "share_done")
 
 
 @contextmanager
@@ -38,21 +41,41 @@ def work_of(context: Context, retries: int | None) -> Work:
     return Work(run=run, generation=generation(context, retries or 0), began_at=logical_date(context))
 
 
-def progress_reports(
+class ProgressRecord(Protocol):
+    """What the engine says of its progress."""
+
+    def line(self) -> str:
+        """One line for a log."""
+        ...
+
+    def to_json(self) -> JsonObject:
+        """A small JSON object."""
+        ...
+
+
+def progress_report(
     context: Context, say: Callable[[str], None], prefix: str, tags: dict[str, str]
-) -> Reports:
-    """Log each record, show it in the UI and send Airflow's metrics.
+) -> Callable[[ProgressRecord], None]:
+    """A function that logs a record, shows it in the UI and sends Airflow's metrics.
 
     Call it from the main thread only: Airflow 3.0's channel to the supervisor has no lock.
     """
 
-    def report(progress: Progress) -> None:
+    def report(progress: ProgressRecord) -> None:
         say(progress.line())
         push_progress(context, progress.to_json())
-        for name in ("items", "bytes", "consumed_units", "units_per_second_held", "share_done"):
-            Stats.gauge(f"dynamo_pipeline.{prefix}.{name}", getattr(progress, name), tags=tags)
+        for name in GAUGES:
+            if hasattr(progress, name):
+                Stats.gauge(f"dynamo_pipeline.{prefix}.{name}", getattr(progress, name), tags=tags)
 
-    return Reports(report)
+    return report
+
+
+def progress_reports(
+    context: Context, say: Callable[[str], None], prefix: str, tags: dict[str, str]
+) -> Reports:
+    """The same as what an export reports to."""
+    return Reports(progress_report(context, say, prefix, tags))
 
 
 def stop_from_signal(stop: threading.Event) -> None:

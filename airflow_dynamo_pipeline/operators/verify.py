@@ -1,7 +1,8 @@
-"""Check an export against its manifest."""
+"""Check an export against its manifest, and against a table."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,37 +10,89 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_dynamo_pipeline.airflow_versions import Context
-from airflow_dynamo_pipeline.engine.verify import layout_of, verify_files
+from airflow_dynamo_pipeline.engine.table_verify import TableVerifyResult, verify_table
+from airflow_dynamo_pipeline.engine.verify import VerifyResult, verify_files
+from airflow_dynamo_pipeline.engine.verify_request import COERCIONS, VerifyRequest
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
-from airflow_dynamo_pipeline.operators.running import failing_at_once
+from airflow_dynamo_pipeline.operators.running import failing_at_once, progress_reports, stop_from_signal
 
 
 class DynamoDBVerifyOperator(AwsBaseOperator[DynamoDBPipelineHook]):
-    """Read every file of an export and compare it with the manifest; the table is not touched.
+    """Compare an export with its manifest and, if a table is named, with the items of the table.
 
     Finds files that are missing, extra, truncated, swapped or changed, and edited manifests, and names each.
-    Reads our own exports and native full exports in DynamoDB JSON.
+    With a table, finds items that only one side has and items that differ, and names their keys and
+    attributes. The table is read under the throttle, once if it is equal; what seems to differ is read a
+    second time, consistently. Numbers are compared by value, sets and maps without their order. Reads our
+    own exports and native full exports; a lossy format, or an export of an index or of some items only, can
+    be compared with its manifest but not with a table. All settings are templated and may be text.
 
-    Returns (XCom) manifest_uri, item_count, files and stored_bytes. Fails at once with every finding.
+    Returns (XCom) manifest_uri, item_count, files and stored_bytes; with a table also table_name,
+    table_item_count, identical (true) and consumed_units. Fails at once with every finding. What is written
+    to the table meanwhile may be found as a difference.
 
     :param manifest_uri: the export's ``manifest-summary.json``, as the export operator returns it.
+    :param table_name: the table whose items are compared; None (default): the table is not touched.
+    :param ratio: share of the table's read capacity, above 0 and at most 1.5; default 0.25.
+    :param units_per_second: absolute rate in read capacity units, 1 or more; instead of ``ratio``.
+    :param segments: of the parallel scan, 1 to 1,000,000, or ``"auto"`` (default): from table size and rate.
+    :param consistent_read: strongly consistent reads from the beginning, at twice the cost.
+    :param max_differences: how many items that differ are named, 0 to 1,000, default 20; all are counted.
     """
 
     aws_hook_class = DynamoDBPipelineHook
-    template_fields: Sequence[str] = aws_template_fields("manifest_uri")
+    template_fields: Sequence[str] = aws_template_fields(*COERCIONS)
     ui_color = "#eaf7ea"
+    _stop: threading.Event | None = None  # made in execute: an operator is copied, a lock cannot be
 
-    def __init__(self, *, manifest_uri: str, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        manifest_uri: str,
+        table_name: str | None = None,
+        ratio: float | str | None = None,
+        units_per_second: float | str | None = None,
+        segments: int | str = "auto",
+        consistent_read: bool | str = False,
+        max_differences: int | str = 20,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.manifest_uri = manifest_uri
+        self.table_name = table_name
+        self.ratio = ratio
+        self.units_per_second = units_per_second
+        self.segments = segments
+        self.consistent_read = consistent_read
+        self.max_differences = max_differences
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare and return what was found equal."""
-        del context
+        self._stop = threading.Event()
         with failing_at_once():
-            store = self.hook.reading_store(layout_of(self.manifest_uri).location, self.log.warning)
-            result = verify_files(self.manifest_uri, store)
+            request = VerifyRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
+            if request.table_name is None:
+                return self._files(request).to_json()
+            return self._table(request, context, self._stop).to_json()
+
+    def on_kill(self) -> None:
+        """Stop reading after the pages that are under way."""
+        if self._stop is not None:
+            stop_from_signal(self._stop)
+
+    def _files(self, request: VerifyRequest) -> VerifyResult:
+        store = self.hook.reading_store(request.layout.location, self.log.warning)
+        result = verify_files(request.manifest_uri, store)
         self.log.info(
             "%s items in %s files equal their manifest", f"{result.item_count:,}", f"{result.files:,}"
         )
-        return result.to_json()
+        return result
+
+    def _table(self, request: VerifyRequest, context: Context, stop: threading.Event) -> TableVerifyResult:
+        ports = self.hook.verify_ports(request, stop=stop, say=self.log.info, warn=self.log.warning)
+        reports = progress_reports(context, self.log.info, "verify", {"table": request.table_name or ""})
+        result = verify_table(request, ports, reports)
+        self.log.info(
+            "identical: %s items in the export and in table %s", f"{result.item_count:,}", result.table_name
+        )
+        return result

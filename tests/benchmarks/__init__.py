@@ -1,1 +1,1 @@
-"""Side by side export benchmark against the same synthetic endpoint: ``python -m tests.benchmarks``."""
+"""Side by side benchmarks against the same synthetic endpoint: ``python -m tests.benchmarks``."""

@@ -3,12 +3,15 @@
 One thread for each connection and blocking sockets: a page leaves in one system call, an upload is dropped
 by the kernel, so that the endpoint's CPU is a small part of any client's. It models no latency, no limits
 and no partitions, and it verifies neither signatures nor the checksums of uploads that are dropped.
+Writes are counted and forgotten (``writes``); backups to import are made when they are first named
+(``backups``).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import socket
 import subprocess
@@ -21,18 +24,22 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.benchmarks.backups import MADE_AT, Backup, make
+from tests.benchmarks.quick_wire import QuickWire
 from tests.benchmarks.tables import Pages, Tables
+from tests.benchmarks.worker import BUCKET, REGION
+from tests.benchmarks.writes import Checker, Writes
 from tests.faults.s3 import requests as s3_requests
 from tests.faults.s3.bodies import Body, Dropped
-from tests.faults.s3.objects import Bucket, Buckets
+from tests.faults.s3.objects import Bucket, Buckets, Stored
 from tests.faults.wire import Reply, Request, Wire
 
 HOST = "127.0.0.1"
 STATS_PATH = "/__stats"
+BACKUP_PATH = "/__backup/"
 ROOT = Path(__file__).parents[2]
 PAGES = 16  # 24 MB of JSON kept
 KEPT_BYTES = 1 << 20  # uploads of this size and above are dropped
-REGION = "eu-west-1"
 
 
 class AnyBucket(Buckets):
@@ -45,8 +52,10 @@ class AnyBucket(Buckets):
 class Server:
     """Accepts connections until the process ends."""
 
-    def __init__(self, pages: int) -> None:
+    def __init__(self, pages: int, *, checks: bool) -> None:
+        """With ``checks``, what is written is parsed and compared with what the backups hold."""
         self.tables = Tables(Pages(pages))
+        self.writes = Writes(Checker(self.tables.pages) if checks else None)
         self.buckets = AnyBucket(lambda: datetime.now(UTC), kept_bytes=KEPT_BYTES)
 
     def serve(self, listener: socket.socket) -> None:
@@ -57,22 +66,43 @@ class Server:
 
     def _converse(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(EOFError, ConnectionError):
-            wire = Wire(connection)
+            wire = QuickWire(connection)
             while True:
-                wire.send(self._answer(wire.read_head(), wire))
+                batch = wire.read_batch()
+                if batch is None:
+                    wire.send(self._answer(wire.read_head(), wire))
+                else:
+                    wire.send_whole(self.writes.batch(batch))
 
     def _answer(self, request: Request, wire: Wire) -> Reply:
         if request.path == STATS_PATH:
             return Reply(200, [json.dumps(self._stats()).encode()])
+        if request.path.startswith(BACKUP_PATH):
+            self._make(Backup.named(request.path.removeprefix(BACKUP_PATH)))
+            return Reply()
         target = request.headers.get("x-amz-target")
         if target:
-            return self.tables.answer(target.rpartition(".")[2], json.loads(wire.read_body(request)))
+            return self._call(target.rpartition(".")[2], wire.read_body(request))
         return s3_requests.answer(self.buckets, request, receive(request, wire))
+
+    def _call(self, operation: str, body: bytes) -> Reply:
+        if operation == "PutItem":
+            return self.writes.put(json.loads(body), len(body))
+        return self.tables.answer(operation, json.loads(body))
+
+    def _make(self, backup: Backup) -> None:
+        """Put a backup where S3 finds it, whatever its size; once."""
+        with self.buckets.lock:
+            objects = self.buckets.find(BUCKET).objects
+            if backup.layout.summary_key not in objects:
+                for key, body in make(backup, self.tables.pages).items():
+                    objects[key] = Stored(body, hashlib.md5(body).hexdigest(), MADE_AT, {})
 
     def _stats(self) -> dict[str, float]:
         used = {"cpu_seconds": time.process_time(), "page_json_bytes": self.tables.pages.page_json_bytes}
         shape = {"items_per_page": self.tables.pages.items_per_page, "items": self.tables.pages.items}
-        return {**asdict(self.tables.counts), **used, **shape, "uploaded_bytes": self.buckets.uploaded_bytes}
+        counts = {**asdict(self.tables.counts), **asdict(self.writes.counts)}
+        return {**counts, **used, **shape, "uploaded_bytes": self.buckets.uploaded_bytes}
 
 
 def receive(request: Request, wire: Wire) -> Body:
@@ -90,6 +120,13 @@ class Stats:
     scans: int
     scan_items: int
     scan_bytes: int
+    writes: int
+    write_bytes: int
+    written_items: int
+    returned_items: int
+    distinct_items: int
+    repeated_items: int
+    wrong_items: int
     uploaded_bytes: int
     cpu_seconds: float
     page_json_bytes: int
@@ -108,11 +145,17 @@ class Endpoint:
         with urllib.request.urlopen(self.url + STATS_PATH) as reply:
             return Stats(**json.load(reply))
 
+    def make(self, backup: Backup) -> None:
+        """Have a backup made, unless it is there."""
+        with urllib.request.urlopen(self.url + BACKUP_PATH + backup.name) as reply:
+            reply.read()
+
 
 @contextlib.contextmanager
-def running_endpoint(pages: int = PAGES) -> Iterator[Endpoint]:
-    """Run an endpoint in its own process while the block lasts."""
+def running_endpoint(pages: int = PAGES, *, checks: bool = False) -> Iterator[Endpoint]:
+    """Run an endpoint in its own process while the block lasts; ``checks``: it parses what is written."""
     command = [sys.executable, "-m", "tests.benchmarks.endpoint", "--pages", str(pages)]
+    command += ["--checks"] if checks else []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
@@ -126,8 +169,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=PAGES)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--checks", action="store_true")
     arguments = parser.parse_args()
-    server = Server(arguments.pages)
+    server = Server(arguments.pages, checks=arguments.checks)
     with socket.create_server((HOST, arguments.port), backlog=128) as listener:
         print(f"http://{HOST}:{listener.getsockname()[1]}", flush=True)
         server.serve(listener)

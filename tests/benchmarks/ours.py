@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import logging
 import uuid
-from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 from airflow_dynamo_pipeline.operators.table_export import DynamoDBExportOperator
-from tests.benchmarks.worker import BUCKET, Job
-
-UNITS_PER_SECOND = 1e9
+from tests.benchmarks.worker import BUCKET, UNITS_PER_SECOND, Job, bare_context
 
 
 def run(job: Job) -> int:
@@ -31,17 +27,4 @@ def run_export(table: str, bucket: str, segments: int, part_bytes: int | None) -
         segments=segments,
         **options,
     )
-    return int(operator.execute(bare_context())["item_count"])
-
-
-def bare_context() -> Any:
-    """As much of Airflow's context as the operator asks for; each call is a run of its own."""
-    instance = SimpleNamespace(
-        dag_id="bench",
-        task_id="export",
-        map_index=-1,
-        run_id=uuid.uuid4().hex,
-        max_tries=0,
-        xcom_push=lambda **_: None,
-    )
-    return {"ti": instance, "logical_date": datetime.now(UTC)}
+    return int(operator.execute(bare_context("export"))["item_count"])

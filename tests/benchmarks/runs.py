@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from tests.benchmarks.backups import Backup
 from tests.benchmarks.endpoint import ROOT, Endpoint, Stats
-from tests.benchmarks.worker import WARM_UP_ITEMS, Job, Outcome
+from tests.benchmarks.worker import WARM_UP_ITEMS, WRITERS, Job, Outcome
 
 LOG_TAIL = 2000
 MILLION = 1e6
@@ -20,7 +22,7 @@ GB = 1e9
 
 
 class ClientFailed(Exception):
-    """A client did not finish, or did not read each item once."""
+    """A client did not finish, or did not read or write each item once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +39,9 @@ class Measurement:
     endpoint_cpu_seconds: float
     scan_bytes: int
     uploaded_bytes: int
+    writes: int
+    write_bytes: int
+    returned_items: int
 
     @property
     def cpu_per_million(self) -> float:
@@ -54,9 +59,11 @@ class Measurement:
         return self.endpoint_cpu_seconds / self.scan_bytes * GB
 
 
-def measure(endpoint: Endpoint, client: str, *, items: int, segments: int, kind: str = "std") -> Measurement:
-    """Run a client over a table of so many items and check that each was read once."""
-    jobs = jobs_of(Job(client=client, url=endpoint.url, items=items, kind=kind, segments=segments))
+def measure(endpoint: Endpoint, client: str, *, items: int, segments: int, **more: Any) -> Measurement:
+    """Run a client over so many items and check that each was read, or written, once; ``more`` as in Job."""
+    job = Job(client=client, url=endpoint.url, items=items, segments=segments, **more)
+    prepare(endpoint, job)
+    jobs = jobs_of(job)
     before = endpoint.stats()
     outcomes = run_together(jobs)
     after = endpoint.stats()
@@ -72,7 +79,17 @@ def measure(endpoint: Endpoint, client: str, *, items: int, segments: int, kind:
         endpoint_cpu_seconds=after.cpu_seconds - before.cpu_seconds,
         scan_bytes=after.scan_bytes - before.scan_bytes,
         uploaded_bytes=after.uploaded_bytes - before.uploaded_bytes,
+        writes=after.writes - before.writes,
+        write_bytes=after.write_bytes - before.write_bytes,
+        returned_items=after.returned_items - before.returned_items,
     )
+
+
+def prepare(endpoint: Endpoint, job: Job) -> None:
+    """Have the backups made that a client reads, for its warm-up and for its run."""
+    if job.client in WRITERS or job.client == "verify":
+        for items, files in ((WARM_UP_ITEMS, 1), (job.items, job.files)):
+            endpoint.make(Backup(items, files, scanned=job.client not in WRITERS))
 
 
 def jobs_of(job: Job) -> list[Job]:
@@ -83,12 +100,13 @@ def jobs_of(job: Job) -> list[Job]:
 
 
 def check(jobs: Sequence[Job], outcomes: Sequence[Outcome], before: Stats, after: Stats) -> None:
-    """Refuse a figure whose client read or reported another number of items than the table has."""
-    items = jobs[0].items
-    read = after.scan_items - before.scan_items - WARM_UP_ITEMS * len(jobs)
+    """Refuse a figure whose client moved or reported another number of items than there are."""
+    items, client = jobs[0].items, jobs[0].client
+    scanned, written = after.scan_items - before.scan_items, after.written_items - before.written_items
+    moved = (written if client in WRITERS else scanned) - WARM_UP_ITEMS * len(jobs)
     stated = [outcome.items for outcome in outcomes if outcome.items is not None]
-    if read != items or (stated and sum(stated) != items):
-        raise ClientFailed(f"{jobs[0].client} read {read} and stated {stated} of {items} items")
+    if moved != items or (stated and sum(stated) != items):
+        raise ClientFailed(f"{client} moved {moved} and stated {stated} of {items} items")
 
 
 def run_together(jobs: Sequence[Job]) -> list[Outcome]:

@@ -18,8 +18,8 @@ LABELS = {
     "download": "download + gzip",
 }
 PEER_SHARE = 30  # the peer exports a thirtieth of the items, or a round would take minutes
-OPERATOR_FLOOR = 25.0
-DOWNLOAD_CEILING = 3.0
+OPERATOR_FLOOR = 38.0
+DOWNLOAD_CEILING = 2.0
 ENDPOINT_CEILING = 0.25
 MB = 1e6
 

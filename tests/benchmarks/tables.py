@@ -35,6 +35,10 @@ UNIT_BYTES = 4096
 SMALL_PAGES = 2  # some 36,000 items each
 READ_UNITS_PER_SECOND = 1_000_000
 NOT_SIMULATED = {"FilterExpression", "IndexName", "ProjectionExpression", "ScanFilter", "Select"}
+SAME_FOR_ALL = {  # whatever table is asked about
+    "DescribeTimeToLive": b'{"TimeToLiveDescription":{"TimeToLiveStatus":"DISABLED"}}',
+    "ListTagsOfResource": b'{"Tags":[]}',
+}
 ERROR_PREFIX = "com.amazonaws.dynamodb.v20120810#"
 
 Json = dict[str, Any]
@@ -89,6 +93,12 @@ class Pages:
         data = full.data[starts[here] : max(starts[here + count] - 1, 0)]
         return Run(data, isal_zlib.crc32(data), sizes[here + count] - sizes[here], count)
 
+    def text(self, position: int) -> bytes:
+        """The JSON of one item; ``position`` is below ``items``."""
+        page, here = divmod(position, self.items_per_page)
+        run, starts, _ = self._pages[page]
+        return bytes(run.data[starts[here] : starts[here + 1] - 1])
+
     @property
     def page_json_bytes(self) -> int:
         """JSON bytes of the items of one cycle, divided by its pages."""
@@ -105,7 +115,7 @@ class Counts:
 
 
 class Tables:
-    """Answers DescribeTable and Scan."""
+    """Answers DescribeTable, Scan, and what is the same for all tables."""
 
     def __init__(self, pages: Pages) -> None:
         self.pages = pages
@@ -118,10 +128,11 @@ class Tables:
         try:
             return self._work(operation, request)
         except Refusal as refusal:
-            body = {"__type": ERROR_PREFIX + refusal.kind, "message": str(refusal)}
-            return json_reply([json.dumps(body).encode()], status=400)
+            return refusal_reply(refusal)
 
     def _work(self, operation: str, request: Json) -> Reply:
+        if operation in SAME_FOR_ALL:
+            return json_reply([SAME_FOR_ALL[operation]])
         if operation not in ("DescribeTable", "Scan"):
             raise Refusal("UnknownOperationException", f"{operation} is not simulated")
         kind, length = table_items(request["TableName"])
@@ -192,10 +203,20 @@ def table_items(name: str) -> tuple[str, int]:
     >>> table_items("std-100000")
     ('std', 100000)
     """
-    match = re.fullmatch(r"(?:arn:.*:table/)?(std|small)-(\d+)", name)
+    match = re.fullmatch(r"(?:arn:.*:table/)?(std|small)-(\d+)(?:-u\d+)?", name)
     if not match:
         raise Refusal("ResourceNotFoundException", f"Requested resource not found: Table: {name} not found")
     return match[1], int(match[2])
+
+
+def unprocessed_percent(name: str) -> int:
+    """How many of a hundred items that are written to this table come back unprocessed.
+
+    >>> unprocessed_percent("std-100000-u5"), unprocessed_percent("std-100000")
+    (5, 0)
+    """
+    match = re.search(r"-u(\d+)$", name)
+    return int(match[1]) if match else 0
 
 
 def describe(name: str, length: int, pages: Pages) -> Json:
@@ -218,6 +239,12 @@ def describe(name: str, length: int, pages: Pages) -> Json:
         },
         "DeletionProtectionEnabled": False,
     }
+
+
+def refusal_reply(refusal: Refusal) -> Reply:
+    """Say in the JSON protocol what was refused."""
+    body = {"__type": ERROR_PREFIX + refusal.kind, "message": str(refusal)}
+    return json_reply([json.dumps(body).encode()], status=400)
 
 
 def json_reply(body: Sequence[Buffer], *, status: int = 200, crc: int | None = None) -> Reply:

@@ -124,6 +124,7 @@ class Attempt:
             say=self.said.append,
             warn=self.warned.append,
             clock=door.clock,
+            around=door.around,
         )
         try:
             self.outcome = export_table(self.request, self.work, ports, Reports(self.reports.append))

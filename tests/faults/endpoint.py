@@ -15,6 +15,7 @@ import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
+from airflow_dynamo_pipeline.adapters.transport import Transport
 from airflow_dynamo_pipeline.adapters.wiring import engine_config
 from tests.clock import VirtualClock
 from tests.faults.calls import Call, Service
@@ -117,6 +118,10 @@ class Door:
             self._clients[service] = client
         return self._clients[service]
 
+    def around(self, transport: Transport) -> Transport:
+        """A transport that dies with its attempt, whichever way it sends."""
+        return _MortalTransport(transport, self)
+
     def operations(self) -> list[str]:
         """The names of the calls so far."""
         return [call.operation for call in self.calls]
@@ -206,18 +211,37 @@ class _MortalSession:
         self._door = door
 
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
-        self._door.alive()
-        try:
-            with self._door.busy():
-                response: AWSResponse = self._inner.send(request)
-        except Exception:
-            self._door.alive()
-            raise
-        self._door.alive()
+        with _fate(self._door):
+            response: AWSResponse = self._inner.send(request)
         return response
 
     def close(self) -> None:
         self._inner.close()
+
+
+class _MortalTransport:
+    """A transport that need not use botocore's session, with the same fate."""
+
+    def __init__(self, inner: Transport, door: Door) -> None:
+        self._inner = inner
+        self._door = door
+
+    def call(self, operation: str, body: bytes) -> bytes:
+        with _fate(self._door):
+            return self._inner.call(operation, body)
+
+
+@contextlib.contextmanager
+def _fate(door: Door) -> Iterator[None]:
+    """Time stands still meanwhile. Raises Killed before, or in place of any outcome, if the process died."""
+    door.alive()
+    try:
+        with door.busy():
+            yield
+    except Exception:
+        door.alive()
+        raise
+    door.alive()
 
 
 def identify(request: Request, body: bytes, at: float) -> Call:

@@ -152,6 +152,16 @@ def test_a_check_reads_one_export_or_all_below_a_prefix(given: dict[str, str], b
     } == allowed("DynamoDBVerifyOperator", **given)
 
 
+def test_a_check_against_a_table_may_read_the_table_too() -> None:
+    files = allowed("DynamoDBVerifyOperator", manifest_uri=MANIFEST)
+    both = allowed("DynamoDBVerifyOperator", manifest_uri=MANIFEST, table_name="orders")
+    table = "arn:aws:dynamodb:*:*:table/orders"
+
+    assert {"DescribeTable", "Scan", "ReadOnDemandCapacity"} == both.keys() - files.keys()
+    assert (["dynamodb:Scan"], table, {}) == both["Scan"]
+    assert files == {sid: found for sid, found in both.items() if sid in files}
+
+
 def test_a_check_of_both_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="manifest_uri, s3_uri: only one of them may be given"):
         allowed("DynamoDBVerifyOperator", manifest_uri=MANIFEST, s3_uri="s3://backups")

@@ -193,7 +193,7 @@ def test_a_table_that_is_replaced_or_going_ends_the_run(change: dict[str, Any]) 
     rig = Rig()
     rig.table.change(**change)
 
-    with pytest.raises(TableChanged, match="deleted and made anew, during the export"):
+    with pytest.raises(TableChanged, match="deleted and made anew, while it was read"):
         rig.after(CAPACITY_SECONDS)
 
 

@@ -1,0 +1,73 @@
+"""What an import did, small enough for an XCom."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from airflow_dynamo_pipeline.engine.import_place import ImportPlace
+from airflow_dynamo_pipeline.engine.import_records import Accounts
+from airflow_dynamo_pipeline.engine.ledger import Reject
+from airflow_dynamo_pipeline.engine.ports import JsonObject
+from airflow_dynamo_pipeline.errors import ImportFailed, with_hint
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImportResult:
+    """``read`` is ``written`` + ``skipped`` + ``conflicted`` + ``rejected``, over all attempts.
+
+    ``written`` includes ``deleted``; ``expired`` are among the written, or the skipped. ``duplicates`` are
+    items whose key came before: all of them, up to two million items an attempt, beyond that in the
+    share of keys that was looked at (``duplicates_share``).
+    """
+
+    import_id: str
+    table_name: str
+    start: str  # new, resume or adopt
+    dry_run: bool
+    read: int
+    written: int
+    deleted: int
+    skipped: int
+    conflicted: int
+    rejected: int
+    expired: int
+    duplicates: int
+    duplicates_share: float
+    rejects_uri: str | None  # None: nothing was rejected
+    consumed_units: float
+    seconds: float  # of the attempt that finished it
+    units_per_second_asked: float
+    units_per_second_held: float
+
+    def to_json(self) -> JsonObject:
+        """The result as a JSON object."""
+        return asdict(self)
+
+
+def refuse_unbalanced(accounts: Accounts, under_way: int, table_name: str) -> None:
+    """Raise ImportFailed unless every item read has become something."""
+    if accounts.balanced and not under_way:
+        return
+    raise ImportFailed(
+        f"the accounts of the import into {table_name} do not add up: {accounts.read:,} items read, "
+        f"{accounts.written:,} written, {accounts.skipped:,} skipped, {accounts.conflicted:,} conflicted, "
+        f"{accounts.rejected:,} rejected, {under_way:,} neither; nothing was called done"
+    )
+
+
+def refuse_too_many_rejects(
+    accounts: Accounts, most: int, place: ImportPlace, table_name: str, first: Reject | None
+) -> None:
+    """Raise ImportFailed when more items were rejected than a person allowed; ``first`` is one of them."""
+    if accounts.rejected <= most:
+        return
+    example = f"; the first: {first.file} line {first.line}: {first.reason}" if first else ""
+    raise ImportFailed(
+        with_hint(
+            f"{accounts.rejected:,} items were rejected, max_rejected is {most:,}; "
+            f"{accounts.written:,} items of {accounts.read:,} read so far were written to {table_name}; "
+            f"each rejected item stands with its reason in {place.rejects_uri}{example}",
+            "mend them there and import that prefix with file_format='rejects', or raise max_rejected; "
+            "a retry goes on after what was read",
+        )
+    )

@@ -1,0 +1,128 @@
+"""Write calls, each paid for at the throttle before it is made."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from airflow_dynamo_pipeline.engine.ports import Clock, ConditionFailed, TableWriter
+from airflow_dynamo_pipeline.engine.scan import is_key_range
+from airflow_dynamo_pipeline.engine.throttle import Booking, Throttle
+from airflow_dynamo_pipeline.engine.write_capacity import Consumed, WriteRate
+from airflow_dynamo_pipeline.errors import ItemRefused, PipelineError, Throttled
+
+CALL_SECONDS = 0.25  # one call costs about this much of the rate
+KEPT_SHARE = 0.7  # of the old mean of charge to estimate
+NAME_EVERY_SECONDS = 60.0
+
+
+class Reply(Protocol):
+    """What a write answers."""
+
+    @property
+    def consumed(self) -> Consumed | None:
+        """What the call cost; None when the reply does not say."""
+        ...
+
+
+Answer = TypeVar("Answer", bound=Reply)
+
+
+class WriteCalls:
+    """Calls to one table for one run, by all threads."""
+
+    def __init__(
+        self,
+        *,
+        table: TableWriter,
+        throttle: Throttle,
+        rate: WriteRate,
+        clock: Clock,
+        stop: threading.Event,
+        before_call: Callable[[], bool],
+        warn: Callable[[str], None],
+    ) -> None:
+        """``before_call`` is called before a turn is waited for and after; True: it took a while."""
+        self._table = table
+        self.throttle = throttle
+        self.rate = rate
+        self.clock = clock
+        self.stop = stop
+        self.warn = warn
+        self._before_call = before_call
+        self._factor = rate.first_factor
+        self._lock = threading.Lock()
+        self._named_at: dict[str, float] = {}
+
+    @property
+    def most_units(self) -> float:
+        """Units of items that one call may hold, so that it stays small at a low rate."""
+        return max(1.0, self.throttle.units_per_second * CALL_SECONDS) / self._factor
+
+    def call(self, operation: str, body: bytes, units: float, read: Callable[[bytes], Answer]) -> Answer:
+        """Make one call for items of about ``units`` and settle what it cost.
+
+        Raises what the table raises; a call that was refused as a whole costs nothing.
+        """
+        booking = self._turn(units * self._factor)
+        try:
+            reply = read(self._table.write(operation, body))
+        except (Throttled, ItemRefused):
+            self.throttle.refused(booking)
+            raise
+        except ConditionFailed:
+            self.throttle.settle(booking, None)  # DynamoDB charges for it and does not say how much
+            raise
+        except BaseException:
+            self.throttle.give_up(booking)
+            raise
+        charge = None if reply.consumed is None else self.rate.charge(reply.consumed)
+        self.throttle.settle(booking, charge)
+        if charge:
+            self._learn(charge / units)
+        return reply
+
+    def before_retry(self, error: PipelineError) -> None:
+        """Refusals of one key range pause one thread; all others lower the rate. An index is named."""
+        if not isinstance(error, Throttled):
+            self.warn(f"{error}; trying again")
+            return
+        self._name_indexes(error)
+        if not is_key_range(error):
+            self.throttle.slow_down()
+
+    def _learn(self, factor: float) -> None:
+        with self._lock:
+            self._factor = max(0.05, KEPT_SHARE * self._factor + (1 - KEPT_SHARE) * factor)
+
+    def _turn(self, most_units: float) -> Booking:
+        """A turn that is used at the moment it was given; see Scanner."""
+        while True:
+            self._before_call()
+            booking = self.throttle.reserve(most_units)
+            try:
+                late = self._before_call()
+            except BaseException:
+                self.throttle.refused(booking)
+                raise
+            if not late:
+                return booking
+            self.throttle.refused(booking)
+
+    def _name_indexes(self, error: Throttled) -> None:
+        """Say which index cannot keep up, now and then."""
+        for reason, arn in error.reasons:
+            if "Index" not in reason:
+                continue
+            index = arn.rpartition("/index/")[2] or arn
+            now = self.clock.monotonic()
+            with self._lock:
+                due = now - self._named_at.get(index, float("-inf")) >= NAME_EVERY_SECONDS
+                if due:
+                    self._named_at[index] = now
+            if due:
+                self.warn(
+                    f"index {index} cannot keep up and throttles the import ({reason}): "
+                    "raise its write capacity, or lower the rate"
+                )

@@ -1,0 +1,107 @@
+"""A throttled, resumable import of any readable backup into an existing table.
+
+Memory: six files are read at a time, each with a piece of its download (1 MiB), a piece of its content
+(1 MiB) and a block of lines; four megabytes of batches wait for at most sixteen writers. It does not
+depend on the size of the files.
+No file is written to the worker's disk.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import msgspec
+
+from airflow_dynamo_pipeline.engine import records
+from airflow_dynamo_pipeline.engine.existing import Start
+from airflow_dynamo_pipeline.engine.identity import Work
+from airflow_dynamo_pipeline.engine.import_housekeeping import ImportReports
+from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts, make_import_plan
+from airflow_dynamo_pipeline.engine.import_records import ImportRecord
+from airflow_dynamo_pipeline.engine.import_rehearsal import rehearse
+from airflow_dynamo_pipeline.engine.import_request import ImportRequest
+from airflow_dynamo_pipeline.engine.import_result import (
+    ImportResult,
+)
+from airflow_dynamo_pipeline.engine.import_run import ImportRun
+from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.ports import ABSENT, VersionConflict
+from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError
+
+
+def import_table(
+    request: ImportRequest, work: Work, ports: ImportPorts, reports: ImportReports
+) -> ImportResult:
+    """Import a backup, or go on with the import that an earlier attempt at this work began.
+
+    Records of progress are handed over from this thread only, every few seconds and at the end.
+    Raises ImportRefused before the first write, ImportFailed when items were rejected beyond
+    ``max_rejected``, met others with ``on_conflict="fail"`` or the accounts do not add up, InvalidExport
+    when a file is not what its manifest says, LeaseHeld when another run lives, Stopped after a stop with the
+    checkpoint written, StaleAttempt when superseded, and the errors of the ports.
+    """
+    plan = make_import_plan(request, work, ports)
+    ports.say(plan.line())
+    if request.dry_run:
+        return rehearse(plan, ports)
+    if plan.chosen.start is Start.ADOPT:
+        return _adopt(plan, ports)
+    attempt = secrets.token_hex(4)
+    lease = Lease(ports.records, plan.chosen.place.lease_key, attempt, ports.clock)
+    try:
+        record_version = _begin(plan, ports, lease)
+        result = ImportRun(plan, ports, lease, attempt, reports).run(record_version)
+    finally:
+        _let_go(lease, ports)
+    _tidy(plan, ports)
+    return result
+
+
+def _adopt(plan: ImportPlan, ports: ImportPorts) -> ImportResult:
+    """An earlier attempt of this run finished and was lost before it could say so."""
+    place, record = plan.chosen.place, plan.chosen.record
+    ports.say(f"import {place.import_id} was already finished by another attempt: adopting it")
+    _tidy(plan, ports)
+    result = msgspec.json.decode(record.result if record else b"{}")
+    return ImportResult(**{**result, "start": Start.ADOPT.value})
+
+
+def _begin(plan: ImportPlan, ports: ImportPorts, lease: Lease) -> str:
+    """Leave the record by which a later attempt finds this import, then take the lease."""
+    place = plan.chosen.place
+    if plan.chosen.start is Start.NEW:
+        record = ImportRecord(
+            fingerprint=plan.request.fingerprint(),
+            run=plan.work.run,
+            generation=plan.work.generation,
+            backup_identity=plan.backup.identity,
+            backup_uri=plan.request.s3_uri[0],
+            table_identity=plan.table.identity,
+            started_at=ports.clock.now(),
+        )
+        try:
+            ports.records.put(place.record_key, records.encode(record), expect=ABSENT)
+        except VersionConflict:
+            raise LeaseHeld(f"another live run began this import a moment ago ({place.record_key})") from None
+    lease.acquire(ports.stop, ports.say)
+    found = ports.records.get(place.record_key)
+    if found is None or records.decode(found.body, ImportRecord, place.record_key).finished_at is not None:
+        raise LeaseHeld(f"another attempt finished this import a moment ago ({place.record_key})")
+    return found.version
+
+
+def _tidy(plan: ImportPlan, ports: ImportPorts) -> None:
+    """Remove what only a resume needs; the import is complete, so trouble with that costs a warning."""
+    place = plan.chosen.place
+    try:
+        ports.records.delete([place.state_key, place.lease_key])
+    except PipelineError as error:
+        ports.warn(f"the import is complete, but its checkpoint could not be removed: {error}")
+
+
+def _let_go(lease: Lease, ports: ImportPorts) -> None:
+    """Release the lease; whatever goes wrong here must not hide why the run ended."""
+    try:
+        lease.release()
+    except Exception as error:  # noqa: BLE001
+        ports.warn(f"could not release the lease: {error}; the next attempt waits until it has gone silent")

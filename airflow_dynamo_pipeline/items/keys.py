@@ -1,0 +1,86 @@
+"""Primary keys out of items, at C speed: the rest of an item is passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any, Protocol
+
+import msgspec
+
+from airflow_dynamo_pipeline.errors import UnexpectedReply
+from airflow_dynamo_pipeline.items.values import UNREADABLE
+
+NO_VALUE = msgspec.Raw(b"")
+NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class KeyAttribute(Protocol):
+    """An attribute of a key; ``tag`` is S, N or B."""
+
+    @property
+    def name(self) -> str:
+        """The attribute's name."""
+        ...
+
+    @property
+    def tag(self) -> str:
+        """Its type."""
+        ...
+
+
+Key = tuple[str, ...]
+"""What the key attributes hold, in the order of the schema: texts, numbers as written, binaries in base64."""
+
+
+class KeyReader:
+    """Reads the key, and perhaps the text of one more attribute, of items of one table."""
+
+    def __init__(self, schema: Sequence[KeyAttribute], also: str | None = None) -> None:
+        """``schema``: the partition key, then the sort key if there is one. ``also``: such as the TTL's."""
+        fields: list[Any] = [(f"k{n}", _value_of(attribute.tag)) for n, attribute in enumerate(schema)]
+        names = {f"k{n}": attribute.name for n, attribute in enumerate(schema)}
+        self._also_field = "also"
+        if also is not None and also in names.values():
+            self._also_field = next(field for field, name in names.items() if name == also)
+        elif also is not None:
+            fields.append(("also", msgspec.Raw, NO_VALUE))
+            names["also"] = also
+        self._decode = msgspec.json.Decoder(msgspec.defstruct("_Keyed", fields, rename=names)).decode
+        self._values: Callable[[Any], Key] = _one_value if len(schema) == 1 else _two_values
+
+    def of(self, item: msgspec.Raw | bytes) -> Key:
+        r"""The key of an item; raises UnexpectedReply saying what is wrong with it.
+
+        >>> from airflow_dynamo_pipeline.engine.ports import KeyAttribute
+        >>> KeyReader([KeyAttribute("id", "N")]).of(b'{"a":{"S":"x"},"id":{"N":"1"}}')
+        ('1',)
+        """
+        try:
+            return self._values(self._decode(item))
+        except UNREADABLE as problem:
+            raise UnexpectedReply(f"the key is missing, empty or of another type: {problem}") from problem
+
+    def of_all(self, items: Iterable[msgspec.Raw]) -> list[Key]:
+        """The keys of items, in order; raises UnexpectedReply if any has none, without saying which."""
+        try:
+            return list(map(self._values, map(self._decode, items)))
+        except UNREADABLE as problem:
+            raise UnexpectedReply(f"a key is missing, empty or of another type: {problem}") from problem
+
+    def also_of(self, item: msgspec.Raw) -> msgspec.Raw:
+        """The text of the other attribute's typed value, empty where an item has none."""
+        found = getattr(self._decode(item), self._also_field)
+        return found if isinstance(found, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(found))
+
+
+def _value_of(tag: str) -> type[msgspec.Struct]:
+    """A typed value that holds something: ``{"S":"x"}``."""
+    return msgspec.defstruct(f"_{tag}", [("v", NotEmpty)], rename={"v": tag}, forbid_unknown_fields=True)
+
+
+def _one_value(keyed: Any) -> Key:
+    return (keyed.k0.v,)
+
+
+def _two_values(keyed: Any) -> Key:
+    return (keyed.k0.v, keyed.k1.v)
