@@ -33,7 +33,7 @@ lint: $(STAMP) ## ruff, import-linter, mypy
 docs: $(STAMP) ## build the documentation into site/
 	$(BIN)/mkdocs build --strict --quiet
 
-demo: $(STAMP) ## export a table in a real Airflow, on services of this machine
+demo: $(STAMP) ## export a table in a real Airflow, import it into another, compare; on services of this machine
 	$(BIN)/python -m tests.demo
 
 ui: $(STAMP) ## the same with a running Airflow to look at

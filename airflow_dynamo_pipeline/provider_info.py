@@ -18,13 +18,15 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-dynamo-pipeline",
         "name": "DynamoDB pipelines",
-        "description": "Throttled, resumable DynamoDB exports.\n",
+        "description": "Throttled, resumable DynamoDB exports and imports.\n",
         "versions": [__version__],
         "integrations": [
             _integration(DYNAMODB, "https://aws.amazon.com/dynamodb/"),
             _integration(S3, "https://aws.amazon.com/s3/"),
         ],
-        "operators": [_modules(DYNAMODB, "operators.table_export", "operators.verify")],
+        "operators": [
+            _modules(DYNAMODB, "operators.table_export", "operators.table_import", "operators.verify")
+        ],
         "sensors": [_modules(DYNAMODB, "sensors.dynamodb"), _modules(S3, "sensors.s3")],
         "hooks": [_modules(DYNAMODB, "hooks.dynamodb")],
         "triggers": [_modules(DYNAMODB, "triggers.dynamodb")],

@@ -202,7 +202,8 @@ def reasons_of(reply: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The (reason, resource ARN) pairs of a throttling reply, under either of DynamoDB's spellings.
 
     The member is ``ThrottlingReasons`` on ProvisionedThroughputExceededException and
-    RequestLimitExceeded, ``throttlingReasons`` on ThrottlingException; an older botocore shows neither.
+    RequestLimitExceeded, ``throttlingReasons`` on ThrottlingException; an older botocore shows neither, so
+    the transports put them there.
     """
     places = (reply, reply.get("Error", {}))
     entries = [entry for place in places for name in REASONS for entry in place.get(name) or ()]

@@ -44,7 +44,7 @@ class DynamoDBTable:
         self._client = client
         self._table_name = request.table_name
         resource = resource_text(request.table_name, request.index_name)
-        self._transport = transport or BotocoreTransport(client, request.table_name, resource, warn)
+        self._transport = transport or BotocoreTransport(client, resource, warn)
         self._asked = _scan_text(request)
 
     def describe(self) -> TableDescription:

@@ -61,7 +61,7 @@ class Connections:
 
     def exchange(self, head: bytes, body: bytes) -> HttpReply:
         """Send one request, once, and read its reply; raises botocore's exceptions and OddReplyError."""
-        connection = self._kept() or _Connection(self._address)
+        connection = self._kept() or _Connection(_connected(self._address), self._address)
         try:
             reply = connection.exchange(head, body)
         except BaseException:
@@ -85,9 +85,9 @@ class Connections:
 
 
 class _Connection:
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._socket = _connected(address)
+    def __init__(self, connected: socket.socket, address: Address) -> None:
+        self._url = address.url
+        self._socket = connected
         self._socket.settimeout(address.read_timeout)
         self._reader = cast("IO[bytes]", self._socket.makefile("rb", BUFFER_BYTES))
         self._poll = select.poll()
@@ -107,7 +107,7 @@ class _Connection:
 
     def exchange(self, head: bytes, body: bytes) -> HttpReply:
         """Send a request and read the reply."""
-        url = self._address.url
+        url = self._url
         try:
             self._socket.sendall(head + body)
             return read_reply(self._reader)

@@ -15,9 +15,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from botocore.awsrequest import AWSPreparedRequest, HeadersDict, HTTPHeaders
+from botocore.awsrequest import AWSPreparedRequest, HeadersDict
 from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 
@@ -30,6 +30,7 @@ from airflow_dynamo_pipeline.adapters.transport import (
     check_crc32,
     content_type_of,
     is_encoded,
+    reasons_in,
 )
 from airflow_dynamo_pipeline.errors import ServiceTrouble
 
@@ -123,6 +124,7 @@ class LeanTransport:
         parser = create_parser(model.metadata["protocol"])
         response = _in_botocores_words(operation, reply)
         parsed = parser.parse(response, model.operation_model(operation).output_shape)
+        parsed.update(reasons_in(reply.body))
         shape = model.shape_for_error_code(parsed.get("Error", {}).get("Code", ""))
         if shape is not None:
             parsed.update(parser.parse(response, shape))
@@ -170,7 +172,7 @@ class LeanTransport:
         self._tell("before-parameter-build", route, params=json.loads(body), model=model, context={})
         self._tell("before-call", route, params=sent, model=model, request_signer=route.signer, context={})
         request = AWSPreparedRequest(
-            "POST", route.url, HTTPHeaders.from_dict(headers), body, stream_output=False
+            "POST", route.url, cast("Any", HeadersDict(headers)), body, stream_output=False
         )
         answer = self._tell("before-send", route, request=request)
         reply = _in_our_words(answer) if answer is not None else route.connections.exchange(head, body)

@@ -11,6 +11,7 @@ User Guide ("Multipart upload API and permissions"):
   "no such key" when an object is not there;
 - ``s3:ListBucketMultipartUploads``: ListMultipartUploads; it knows no ``s3:prefix``;
 - ``dynamodb:Scan`` of an index: the index alone, not its table;
+- ``dynamodb:BatchWriteItem``: puts and deletions in batches, without the actions of single ones;
 - ``kms:GenerateDataKey``: to write with a key; ``kms:Decrypt``: to read, and to write in pieces.
 
 ``tests/integration/test_policies.py`` runs every operator under its policy, and without each action of it.
@@ -19,12 +20,14 @@ User Guide ("Multipart upload API and permissions"):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_dynamo_pipeline.adapters.arns import ANY, Place, bucket_and_key, pattern
 from airflow_dynamo_pipeline.adapters.policy_settings import PLACE, SETTINGS, Group, read
+from airflow_dynamo_pipeline.engine.import_place import FOLDER, MANIFESTS
+from airflow_dynamo_pipeline.engine.import_request import ON_CONFLICT
 from airflow_dynamo_pipeline.engine.layout import ROOT
 from airflow_dynamo_pipeline.engine.ports import JsonObject
 from airflow_dynamo_pipeline.engine.requests import S3Location
@@ -32,6 +35,10 @@ from airflow_dynamo_pipeline.engine.verify import layout_of
 
 VERSION = "2012-10-17"  # of the policy language, the newest
 GLOB = re.compile(r"[\[*?]")  # where the amazon provider's S3KeySensor cuts a wildcard key
+
+OVERWRITE = ON_CONFLICT[0]
+SINGLE_WRITES = ("dynamodb:PutItem",)  # each item under a condition
+WRITES = {OVERWRITE: ("dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem")}
 
 Given = Mapping[str, Any]
 
@@ -64,13 +71,42 @@ def _export(given: Given, place: Place) -> Iterator[Statement]:
     location = S3Location.parse(given["s3_uri"])
     below = pattern(location.key(ROOT)) + "/*"
     yield _list_objects(location.bucket, below, place)
-    yield Statement("ListUploads", ("s3:ListBucketMultipartUploads",), place.bucket(location.bucket))
-    yield Statement(
-        "WriteExports",
-        ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
-        place.objects(location.bucket, below),
-    )
+    yield from _write_objects("WriteExports", location.bucket, below, place)
     yield from _use_key(given, place, "kms:Decrypt", "kms:GenerateDataKey")
+
+
+def _import(given: Given, place: Place) -> Iterator[Statement]:
+    table = place.table(given["table_name"])
+    looks = ("dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive")
+    tags = () if given.get("allow_protected") else ("dynamodb:ListTagsOfResource",)
+    yield Statement("DescribeTable", (*looks, *tags), table)
+    yield Statement("WriteItems", WRITES.get(given.get("on_conflict", OVERWRITE), SINGLE_WRITES), table)
+    if not given.get("no_on_demand_ratio"):
+        yield from _capacity()
+    source = _folder(S3Location.parse(given["s3_uri"]))
+    yield _list_objects(source.bucket, _at_and_below(source), place)
+    yield Statement("ReadBackup", ("s3:GetObject",), place.objects(source.bucket, _below(source)))
+    records = S3Location.parse(given["rejects_s3_uri"]) if "rejects_s3_uri" in given else source
+    below = pattern(records.key(FOLDER)) + "/*"
+    if records != source:
+        yield _list_objects(records.bucket, below, place, "OfImports")
+    yield from _write_objects("WriteRecords", records.bucket, below, place)
+    yield from _use_key(given, place, "kms:Decrypt", "kms:GenerateDataKey")
+
+
+def _folder(location: S3Location) -> S3Location:
+    """The folder of a manifest; else the location, which is one."""
+    folder, _, name = location.prefix.rpartition("/")
+    return S3Location(location.bucket, folder) if name in MANIFESTS else location
+
+
+def _below(location: S3Location) -> str:
+    return pattern(f"{location.prefix}/*" if location.prefix else ANY)
+
+
+def _at_and_below(location: S3Location) -> str | tuple[str, ...]:
+    """A folder is also looked for without a slash, because it might be a file."""
+    return (pattern(location.prefix), _below(location)) if location.prefix else ANY
 
 
 def _read_table(given: Given, place: Place) -> Iterator[Statement]:
@@ -126,13 +162,19 @@ def _capacity() -> Iterator[Statement]:
     yield Statement("ReadOnDemandCapacity", actions, ANY)
 
 
-def _list_objects(bucket: str, prefixes: str, place: Place, which: str = "") -> Statement:
+def _write_objects(sid: str, bucket: str, keys: str, place: Place) -> Iterator[Statement]:
+    yield Statement("ListUploads", ("s3:ListBucketMultipartUploads",), place.bucket(bucket))
+    actions = ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject")
+    yield Statement(sid, actions, place.objects(bucket, keys))
+
+
+def _list_objects(bucket: str, prefixes: str | Sequence[str], place: Place, which: str = "") -> Statement:
     """Listing, and being told that an object is not there, below some prefixes and nowhere else.
 
     To S3 the key of an object that is not there is an ``s3:prefix``, too. HeadBucket has none: it is denied,
     and the reply names the bucket's region all the same, which is all that is wanted of it.
     """
-    condition = {"StringLike": {"s3:prefix": prefixes}}
+    condition = {"StringLike": {"s3:prefix": prefixes if isinstance(prefixes, str) else list(prefixes)}}
     return Statement(f"ListObjects{which}", ("s3:ListBucket",), place.bucket(bucket), condition)
 
 
@@ -178,6 +220,19 @@ POLICIES: Mapping[str, Policy] = {
         required=(("table_name",), ("s3_uri",)),
         optional=("index_name", "s3_sse_kms_key_id", "no_on_demand_ratio", *PLACE),
         statements=_export,
+    ),
+    "DynamoDBImportOperator": Policy(
+        command="import",
+        required=(("table_name",), ("s3_uri",)),
+        optional=(
+            "rejects_s3_uri",
+            "on_conflict",
+            "allow_protected",
+            "s3_sse_kms_key_id",
+            "no_on_demand_ratio",
+            *PLACE,
+        ),
+        statements=_import,
     ),
     "DynamoDBVerifyOperator": Policy(
         command="verify",

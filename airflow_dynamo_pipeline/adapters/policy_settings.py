@@ -10,8 +10,9 @@ from typing import Any
 from botocore.loaders import create_loader
 
 from airflow_dynamo_pipeline.adapters.arns import Place, bucket_and_key
+from airflow_dynamo_pipeline.engine.import_request import ON_CONFLICT
 from airflow_dynamo_pipeline.engine.requests import S3Location
-from airflow_dynamo_pipeline.engine.settings import Coercion, flag, is_given, text
+from airflow_dynamo_pipeline.engine.settings import Coercion, flag, is_given, one_of, text
 from airflow_dynamo_pipeline.engine.verify import layout_of
 from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, Problem
 
@@ -78,6 +79,11 @@ SETTINGS: Mapping[str, Setting] = {
         _shaped(rf"(arn:[a-z-]+:dynamodb:{OWNER}:table/)?{NAME}", f"the name or ARN of a table; {STAR}"),
     ),
     "s3_uri": Setting(f"Where the exports are: s3://bucket/prefix; {STAR}.", _s3_uri),
+    "rejects_s3_uri": Setting("Where records and rejected items go.  [default: --s3-uri]", _s3_uri),
+    "on_conflict": Setting(
+        f"{', '.join(ON_CONFLICT)}, as for the import.  [default: overwrite]", one_of(*ON_CONFLICT)
+    ),
+    "allow_protected": Setting("As for the import: the table's tags are not read.", flag),
     "manifest_uri": Setting("The manifest-summary.json of the one export to read.", _manifest_uri),
     "bucket_key": Setting(f"Object waited for: s3://bucket/key; {STAR}.", _objects, many=True),
     "wildcard_match": Setting("The key is a wildcard pattern, as for the sensor.", flag),

@@ -92,7 +92,7 @@ def is_usual(client: Any) -> bool:
     if type(client).__bases__ != (BaseClient,):
         return False
     config = client.meta.config
-    return not (config.proxies or config.client_cert or config.endpoint_discovery_enabled is True)
+    return not (config.proxies or config.client_cert)
 
 
 def route_of(seen: Seen, client: Any) -> Route | None:

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from botocore import xform_name
 from botocore.awsrequest import HeadersDict
 from botocore.model import OperationModel
 
-from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.adapters.aws_errors import REASONS, translated
 from airflow_dynamo_pipeline.adapters.whole_replies import check_length
 from airflow_dynamo_pipeline.errors import CorruptReply
 from airflow_dynamo_pipeline.items.response_text import scan_response_json
@@ -61,12 +62,9 @@ class _Call:
 class BotocoreTransport:
     """Calls through a client that anybody may have made, with all that botocore does for a call."""
 
-    def __init__(
-        self, client: DynamoDBClient, table_name: str, resource: str, warn: Callable[[str], None]
-    ) -> None:
+    def __init__(self, client: DynamoDBClient, resource: str, warn: Callable[[str], None]) -> None:
         """``client`` should not retry by itself. ``resource`` names the table, or index, in errors."""
         self._client: Any = client
-        self._table_name = table_name
         self._resource = resource
         self._warn = warn
         self._now = threading.local()
@@ -82,7 +80,7 @@ class BotocoreTransport:
         method = getattr(self._client, xform_name(operation))
         try:
             with translated(f"dynamodb:{operation}", self._resource):
-                parsed = method(**_arguments(operation, self._table_name))
+                parsed = method(**_arguments(operation, body))
         finally:
             self._now.call = None
         return _written(operation, parsed) if call.taken is None else call.taken
@@ -97,10 +95,19 @@ class BotocoreTransport:
         if call := self._mine(model):
             params["body"] = call.body
 
-    def _take_body(self, operation_model: OperationModel, response_dict: dict[str, Any], **_: object) -> None:
+    def _take_body(
+        self,
+        operation_model: OperationModel,
+        response_dict: dict[str, Any],
+        customized_response_dict: dict[str, Any],
+        **_: object,
+    ) -> None:
         """Take a successful reply's body and leave botocore an empty one to parse."""
         call = self._mine(operation_model)
-        if call is None or response_dict["status_code"] not in SUCCESS:
+        if call is None:
+            return
+        if response_dict["status_code"] not in SUCCESS:
+            customized_response_dict.update(reasons_in(response_dict["body"]))
             return
         headers, body = response_dict["headers"], response_dict["body"]
         content_type = content_type_of(headers)
@@ -129,6 +136,15 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
     return headers.get("content-encoding", "identity") != "identity"
 
 
+def reasons_in(body: bytes) -> dict[str, Any]:
+    """Why a call was throttled: members of an error reply that an older botocore leaves out."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return {}
+    return {name: told[name] for name in REASONS if name in told} if isinstance(told, dict) else {}
+
+
 def content_type_of(headers: Mapping[str, str]) -> str:
     """The type of a body without its parameters; empty when it is not told."""
     return str(headers.get("content-type", "")).partition(";")[0].strip()
@@ -143,13 +159,27 @@ def check_crc32(operation: str, headers: Mapping[str, str], body: bytes) -> None
         )
 
 
-def _arguments(operation: str, table_name: str) -> dict[str, Any]:
+class _Named(msgspec.Struct):
+    """The resources that a call names; fields keep DynamoDB's names."""
+
+    TableName: str = ""
+    IndexName: str = ""
+    RequestItems: dict[str, msgspec.Raw] = {}
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+REQUIRED = {"PutItem": "Item", "DeleteItem": "Key", "UpdateItem": "Key", "GetItem": "Key"}
+
+
+def _arguments(operation: str, body: bytes) -> dict[str, Any]:
     """What botocore has to know of a call whose body is put in later: its endpoint rules read the table."""
-    if operation == "BatchWriteItem":
-        return {"RequestItems": {table_name: [{"DeleteRequest": {"Key": {}}}]}}
-    required = {"PutItem": "Item", "DeleteItem": "Key", "UpdateItem": "Key", "GetItem": "Key"}
-    more: dict[str, Any] = {required[operation]: {}} if operation in required else {}
-    return {"TableName": table_name, **more}
+    named = _NAMED.decode(body)
+    if named.RequestItems:
+        return {"RequestItems": {name: [{"DeleteRequest": {"Key": {}}}] for name in named.RequestItems}}
+    more: dict[str, Any] = {REQUIRED[operation]: {}} if operation in REQUIRED else {}
+    if named.IndexName:
+        more["IndexName"] = named.IndexName
+    return {"TableName": named.TableName, **more}
 
 
 def _written(operation: str, parsed: Mapping[str, Any]) -> bytes:

@@ -53,7 +53,7 @@ def transport_for(
     ``is_lean``: by sockets of our own wherever nothing about the client is unusual; else by botocore.
     """
     resource = resource_text(table_name, index_name)
-    botocore = BotocoreTransport(client, table_name, resource, warn)
+    botocore = BotocoreTransport(client, resource, warn)
     return LeanTransport(client, botocore, resource) if is_lean else botocore
 
 

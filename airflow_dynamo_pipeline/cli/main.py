@@ -1,4 +1,4 @@
-"""``dynamo-pipeline``: throttled DynamoDB exports without Airflow."""
+"""``dynamo-pipeline``: throttled DynamoDB exports and imports without Airflow."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from airflow_dynamo_pipeline import __version__
 from airflow_dynamo_pipeline.adapters.verify_wiring import verify_ports
 from airflow_dynamo_pipeline.adapters.wiring import export_ports, reading_store
-from airflow_dynamo_pipeline.cli import iam_policy
+from airflow_dynamo_pipeline.cli import iam_policy, table_import
 from airflow_dynamo_pipeline.cli.options import (
     HELP,
     as_json,
@@ -36,7 +36,7 @@ UNKNOWN_TARGET = "s3://not-needed"
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dynamo-pipeline")
 def main() -> None:
-    """Export DynamoDB tables to S3 at a rate that is held.
+    """Export DynamoDB tables to S3 and import them again, at a rate that is held.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 10 refused before starting, 11 locked by another run,
     130 interrupted. Endpoints and credentials come from boto3's own configuration
@@ -110,6 +110,7 @@ def verify(*, profile: str | None, region_name: str | None, json_output: bool, *
         output.result("identical", found.to_json())
 
 
+main.add_command(table_import.command)
 main.add_command(iam_policy.group)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
+from airflow_dynamo_pipeline.engine.import_request import AUTO, EXPIRED_ITEMS, ON_CONFLICT
 from airflow_dynamo_pipeline.engine.requests import ON_EXISTING
 from airflow_dynamo_pipeline.formats import FORMATS
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
+from airflow_dynamo_pipeline.formats.readers import READERS
 
 Command = Callable[..., Any]
 
@@ -41,7 +43,32 @@ VERIFY_HELP: Mapping[str, str] = {
     "consistent_read": "Strongly consistent reads from the beginning, at twice the cost.",
     "max_differences": "How many items that differ are named; all are counted.  [default: 20]",
 }
-FLAGS = ("consistent_read", "keep_checkpoint")
+IMPORT_HELP: Mapping[str, str] = {
+    "table_name": "Table to write to; it must exist.",
+    "s3_uri": "A source, as SOURCE; may be given several times.",
+    "ratio": "Share of the write capacity, above 0 and at most 1.5.  [default: 0.25]",
+    "units_per_second": "Absolute rate in write capacity units of table and indexes, instead of --ratio.",
+    "segments": "Batches under way at the same time, 1 to 32, or auto.  [default: auto]",
+    "file_format": f"{', '.join((AUTO, *READERS))}.  [default: {AUTO}]",
+    "on_conflict": f"{', '.join(ON_CONFLICT)}: about items that are there.  [default: overwrite]",
+    "version_attribute": "With newer: the attribute that grows with each version.",
+    "condition_expression": "With condition: DynamoDB's ConditionExpression.",
+    "expression_attribute_names": HELP["expression_attribute_names"],
+    "expression_attribute_values": HELP["expression_attribute_values"],
+    "max_rejected": "How many items may be rejected before the import fails.  [default: 0]",
+    "rejects_s3_uri": "Where rejected items, checkpoint and record go.  [default: the source's folder]",
+    "dry_run": "Read and judge everything, write nothing, say what it would take.",
+    "on_existing": f"{', '.join(ON_EXISTING)}: about earlier imports of this backup.  [default: resume]",
+    "expired_items": f"{', '.join(EXPIRED_ITEMS)}: items whose time to live is over.  [default: keep]",
+    "allow_protected": "Import although the table looks like one in production.",
+    "changes_from": "For incremental exports without a full one: the moment the table is of.",
+    "attributes": 'JSON, what columns become, as {"id": "S", "n": {"name": "count", "type": "N"}}.',
+    "csv_columns": "Columns of CSV files without a header, with commas between.",
+    "csv_delimiter": "Between the fields of CSV files.  [default: a comma]",
+    "null_text": "The CSV field that means: no such attribute.  [default: an empty one]",
+    "s3_sse_kms_key_id": HELP["s3_sse_kms_key_id"],
+}
+FLAGS = ("consistent_read", "keep_checkpoint", "dry_run", "allow_protected")
 ALSO = {"table_name": ("--table",)}
 
 
@@ -55,10 +82,17 @@ def verify_settings(command: Command) -> Command:
     return _settings(command, VERIFY_HELP)
 
 
-def _settings(command: Command, settings: Mapping[str, str]) -> Command:
+def import_settings(command: Command) -> Command:
+    """Add every setting of an import, likewise; the source may be given several times."""
+    return _settings(command, IMPORT_HELP, many=("s3_uri",))
+
+
+def _settings(command: Command, settings: Mapping[str, str], many: Sequence[str] = ()) -> Command:
     for name, text in reversed(list(settings.items())):
         flags = (f"--{name.replace('_', '-')}", *ALSO.get(name, ()), name)
-        command = click.option(*flags, help=text, default=None, is_flag=name in FLAGS)(command)
+        command = click.option(*flags, help=text, default=None, is_flag=name in FLAGS, multiple=name in many)(
+            command
+        )
     return command
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
@@ -15,11 +15,24 @@ from rich.table import Table
 from rich.text import Text
 
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
-from airflow_dynamo_pipeline.engine.progress import Progress
+from airflow_dynamo_pipeline.engine.import_housekeeping import ImportReports
 
 BAR_SECONDS = 0.5
 LINE_SECONDS = 10.0
 MARGIN = 60  # beside the longest value: a URI must come out whole, or it cannot be copied
+
+
+class Shown(Protocol):
+    """A record of progress, of whatever is under way."""
+
+    @property
+    def share_done(self) -> float:
+        """From 0 to 1."""
+        ...
+
+    def line(self) -> str:
+        """One line for a log."""
+        ...
 
 
 class Output:
@@ -33,7 +46,16 @@ class Output:
     @property
     def reports(self) -> Reports:
         """Where the engine's records of progress go."""
-        return Reports(self._report, BAR_SECONDS if self._console.is_terminal else LINE_SECONDS)
+        return Reports(self._report, self._every_seconds)
+
+    @property
+    def import_reports(self) -> ImportReports:
+        """Where an import's go."""
+        return ImportReports(self._report, self._every_seconds)
+
+    @property
+    def _every_seconds(self) -> float:
+        return BAR_SECONDS if self._console.is_terminal else LINE_SECONDS
 
     def say(self, line: str) -> None:
         """One line of information."""
@@ -59,7 +81,7 @@ class Output:
             finally:
                 self._bars = None
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: Shown) -> None:
         """Show a record of progress."""
         if self._bars is None:
             self.say(progress.line())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 import tenacity
 
@@ -21,6 +22,8 @@ PATIENCE_SECONDS = 600.0  # how long one call is tried before the task fails and
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 20.0
 REFRESH_SECONDS = 30.0  # expired credentials that nobody refreshes stay expired
+
+Result = TypeVar("Result")
 
 
 def worth_retrying(error: BaseException) -> bool:
@@ -82,3 +85,28 @@ def retrying(
         before_sleep=note,
         reraise=True,
     )
+
+
+def persistently(
+    clock: Clock,
+    stop: threading.Event,
+    before_pause: Callable[[PipelineError], None],
+    call: Callable[[], Result],
+) -> Result:
+    """Call, and try again what a retry can help: throttling for ever, all else for ten minutes.
+
+    A retry loop costs as much CPU as a batch of items, so one is made only when the first try has failed.
+    """
+    try:
+        return call()
+    except PipelineError as error:
+        if not worth_retrying(error):
+            raise
+        failed = [error]
+
+    def again() -> Result:
+        if failed:
+            raise failed.pop()  # the loop learns of the first try by seeing it fail
+        return call()
+
+    return retrying(clock, stop, throttled_for_ever=True, before_pause=before_pause)(again)

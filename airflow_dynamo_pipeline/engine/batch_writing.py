@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from airflow_dynamo_pipeline.engine.backoff import FIRST_PAUSE_SECONDS, retrying
+from airflow_dynamo_pipeline.engine.backoff import FIRST_PAUSE_SECONDS, worth_retrying
 from airflow_dynamo_pipeline.engine.batches import (
     MOST_ITEMS,
     BatchBody,
@@ -18,7 +19,7 @@ from airflow_dynamo_pipeline.engine.batches import (
 from airflow_dynamo_pipeline.engine.ledger import Entry, Ledger, Outcome
 from airflow_dynamo_pipeline.engine.paying import WriteCalls
 from airflow_dynamo_pipeline.engine.single_writes import SingleBody
-from airflow_dynamo_pipeline.errors import ItemRefused, Stopped, Throttled, UnexpectedReply
+from airflow_dynamo_pipeline.errors import ItemRefused, PipelineError, Stopped, UnexpectedReply
 from airflow_dynamo_pipeline.items.check import problems_of
 from airflow_dynamo_pipeline.items.keys import KeyAttribute, KeyReader
 
@@ -51,10 +52,10 @@ class BatchWriting:
             self._send_some()
 
     def _send_some(self) -> None:
-        count = first_that_fit(self.left, self.calls.most_units)
+        count, units = first_that_fit(self.left, self.calls.most_units)
         entries, self.left = self.left[:count], self.left[count:]
         try:
-            back = self._send(entries)
+            back = self._send(entries, units)
         except ItemRefused:
             self._one_by_one(entries)
             return
@@ -64,14 +65,10 @@ class BatchWriting:
         self.left = back + self.left
         self._pause(len(back), count)
 
-    def _send(self, entries: list[Entry]) -> list[Entry]:
+    def _send(self, entries: list[Entry], units: int) -> list[Entry]:
         """Write items; returns those that DynamoDB did not process."""
-        units = units_of(entries)
         body = self.body.of(entries)
-        retries = retrying(
-            self.calls.clock, self.calls.stop, throttled_for_ever=True, before_pause=self.calls.before_retry
-        )
-        reply: BatchReply = retries(self.calls.call, "BatchWriteItem", body, units, batch_reply)
+        reply = self.calls.insist(lambda: self.calls.call("BatchWriteItem", body, units, batch_reply))
         back = self._unprocessed(entries, reply) if reply.UnprocessedItems else []
         if back:
             held = set(map(id, back))
@@ -106,11 +103,13 @@ class BatchWriting:
         entry = self.left[0]
         try:
             self._send_one(entry)
-        except Throttled as refused:
-            self.calls.before_retry(refused)
-            return
         except ItemRefused as refused:
             self.ledger.reject(entry, str(refused))
+        except PipelineError as error:
+            if not worth_retrying(error):
+                raise
+            self.calls.before_retry(error)
+            return
         else:
             self.ledger.resolve([entry], Outcome.WRITTEN)
         self.left = self.left[1:]
@@ -127,13 +126,7 @@ class BatchWriting:
             return
         for count, entry in enumerate(good):
             try:
-                retries = retrying(
-                    self.calls.clock,
-                    self.calls.stop,
-                    throttled_for_ever=True,
-                    before_pause=self.calls.before_retry,
-                )
-                retries(self._send_one, entry)
+                self.calls.insist(functools.partial(self._send_one, entry))
             except ItemRefused as problem:
                 self.ledger.reject(entry, str(problem))
             except BaseException:

@@ -36,7 +36,7 @@ class BatchBody:
 
     def of(self, entries: Sequence[Entry]) -> bytes:
         """The request that puts, or deletes, these items."""
-        if any(entry.is_delete for entry in entries):
+        if True in [entry.is_delete for entry in entries]:
             requests = [
                 (_DELETE if entry.is_delete else _PUT) + bytes(entry.item) + _END for entry in entries
             ]
@@ -131,19 +131,20 @@ def mixed(window: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         yield window[number::count]
 
 
-def first_that_fit(entries: Sequence[Entry], most_units: float) -> int:
-    """How many from the front may be in one request: at least one."""
+def first_that_fit(entries: Sequence[Entry], most_units: float) -> tuple[int, int]:
+    """How many from the front may be in one request, at least one, and their write units."""
     first = entries[:MOST_ITEMS]
     sizes = [len(entry.item) for entry in first]
-    is_small = sum(sizes) <= min(MOST_BYTES, (most_units - len(first)) * UNIT_BYTES)
-    if is_small and len({entry.key for entry in first}) == len(first):
-        return len(first)
+    costs = [(size + UNIT_BYTES - 1) // UNIT_BYTES for size in sizes]
+    units = sum(costs)
+    if units <= most_units and sum(sizes) <= MOST_BYTES and len({entry.key for entry in first}) == len(first):
+        return len(first), units
     units = size = 0
     keys = set()
-    for count, (entry, length) in enumerate(zip(first, sizes, strict=True)):
-        units += (length + UNIT_BYTES - 1) // UNIT_BYTES
-        size += length
+    for count, entry in enumerate(first):
+        units += costs[count]
+        size += sizes[count]
         if count and (units > most_units or size > MOST_BYTES or entry.key in keys):
-            return count
+            return count, units - costs[count]
         keys.add(entry.key)
-    return len(first)
+    return len(first), units

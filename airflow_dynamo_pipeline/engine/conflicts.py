@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from airflow_dynamo_pipeline.engine.backoff import retrying
 from airflow_dynamo_pipeline.engine.batches import item_reply, units_of
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.ledger import Entry, Ledger, Outcome
@@ -21,6 +20,7 @@ from airflow_dynamo_pipeline.engine.single_writes import SingleBody
 from airflow_dynamo_pipeline.errors import ImportFailed, ItemRefused, with_hint
 from airflow_dynamo_pipeline.items.canonical import canonical
 from airflow_dynamo_pipeline.items.check import problems_of
+from airflow_dynamo_pipeline.items.keys import NO_VALUE
 from airflow_dynamo_pipeline.items.values import UNREADABLE
 
 IS_NEW = "attribute_not_exists(#k)"
@@ -88,11 +88,8 @@ class ConditionalWriting:
             tries += 1
             self.calls.call("PutItem", body, units_of([entry]), item_reply)
 
-        retries = retrying(
-            self.calls.clock, self.calls.stop, throttled_for_ever=True, before_pause=self.calls.before_retry
-        )
         try:
-            retries(put)
+            self.calls.insist(put)
         except ConditionFailed as met:
             self._met(entry, met, ours=self.may_be_ours or tries > 1)
         else:
@@ -105,8 +102,7 @@ class ConditionalWriting:
         if self.request.on_conflict != "fail":
             self.ledger.resolve([entry], Outcome.SKIPPED)
             return
-        self.ledger.resolve([entry], Outcome.CONFLICTED)
-        raise ImportFailed(
+        raise ImportFailed(  # the item stays unresolved, so that a retry meets it again
             with_hint(
                 f"{entry.block.file.key} line {entry.line}: table {self.request.table_name} already has an "
                 f"item with the key {', '.join(entry.key)}",
@@ -118,8 +114,8 @@ class ConditionalWriting:
 def _version_of(item: msgspec.Raw, attribute: str) -> bytes | None:
     """The version's JSON text, None where there is none that can be compared."""
     try:
-        found = _attributes(item).get(attribute)
-        tags = {} if found is None else _typed(found)
+        found = _attributes(item).get(attribute, NO_VALUE)
+        tags = _typed(found)
     except UNREADABLE:
         return None
-    return bytes(found or b"") if len(tags) == 1 and next(iter(tags)) in COMPARABLE else None
+    return bytes(found) if len(tags) == 1 and next(iter(tags)) in COMPARABLE else None

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from airflow_dynamo_pipeline.items.canonical import canonical_number, number_parts
 from airflow_dynamo_pipeline.items.keys import Key
 
 BUCKETS = 256
-MOST_HASHES = 2_000_000  # 16 MB
+MOST_HASHES = 1_000_000  # 8 MB
+LARGEST_MAGNITUDE = 125  # of a number that DynamoDB takes
 
 
 class SeenKeys:
-    """Remembers a hash of every key, or beyond two million keys of every second, fourth, ... of them.
+    """Remembers a hash of every key, or beyond a million keys of every second, fourth, ... of them.
 
-    A hash has 64 bits: that two keys of two million share one has a chance of one in ten million.
+    A hash has 64 bits: that two keys of a million share one has a chance of one in forty million.
     """
 
     def __init__(self) -> None:
         self._buckets = [array("q") for _ in range(BUCKETS)]
         self._count = 0
         self._mask = 0
+        self._earlier = 0  # duplicates in the stages before this one
+
+    def begin_stage(self) -> None:
+        """Count what was seen and forget it: a key may come again in the changes that follow."""
+        self._earlier = self.duplicates()
+        self._buckets = [array("q") for _ in range(BUCKETS)]
+        self._count = 0
 
     def add(self, keys: Iterable[Key]) -> None:
         """Remember keys."""
@@ -41,9 +50,39 @@ class SeenKeys:
 
     @property
     def share(self) -> float:
-        """Which share of the keys was looked at: 1 up to two million."""
+        """Which share of the keys was looked at: 1 up to a million."""
         return 1.0 / (self._mask + 1)
 
     def duplicates(self) -> int:
         """How many keys, of those looked at, came after one like it."""
-        return sum(len(bucket) - len(set(bucket)) for bucket in self._buckets)
+        return self._earlier + sum(len(bucket) - len(set(bucket)) for bucket in self._buckets)
+
+
+def meaning_of(tags: Sequence[str]) -> Callable[[Key], Key]:
+    """A function that spells equal keys alike; ``tags`` are the types of the key's attributes.
+
+    >>> spelled = meaning_of(["N", "S"])
+    >>> spelled(("1.0", "1.0")), spelled(("1E1", "a")), spelled(("10", "a"))
+    (('1', '1.0'), ('10', 'a'), ('10', 'a'))
+    """
+    if "N" not in tags:
+        return _as_it_is
+    return lambda key: tuple(
+        _plain(text) if tag == "N" else text for tag, text in zip(tags, key, strict=True)
+    )
+
+
+def _as_it_is(key: Key) -> Key:
+    return key
+
+
+def _plain(text: str) -> str:
+    """Whole numbers in full, for most are written so; all others in their canonical form."""
+    if text.isdecimal() and text[0] != "0":
+        return text
+    parts = number_parts(text)
+    if parts is None:
+        return text
+    if 0 <= parts.exponent <= LARGEST_MAGNITUDE:
+        return f"{'-' if parts.negative else ''}{parts.digits or '0'}{'0' * parts.exponent}"
+    return canonical_number(text)

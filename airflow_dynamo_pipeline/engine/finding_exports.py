@@ -54,10 +54,21 @@ def read_export(folder: str, body: bytes, search: Search) -> Source | None:
         fingerprint=fingerprint([uri.encode(), body, listed or b""]),
         at=None if window or not summary.export_time else utc(summary.export_time),
         until=utc(summary.ours.last_page_at) if summary.ours.last_page_at else None,
-        is_partial=summary.ours.filtered or summary.ours.index_name is not None,
+        is_partial=_is_partial(summary, uri, search),
         table_arn=summary.table_arn,
         table_id=summary.table_id,
     )
+
+
+def _is_partial(summary: Summary, uri: str, search: Search) -> bool:
+    """Whether items or attributes of the table may be missing, which is said."""
+    is_partial = summary.ours.filtered or summary.ours.index_name is not None
+    if is_partial:
+        search.warn(
+            f"{uri} is of an index, or was made with a filter or a projection: its items may lack "
+            "attributes, and an item that is overwritten is replaced as a whole"
+        )
+    return is_partial
 
 
 def _check_sum(key: str, body: bytes, search: Search) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.import_place import ImportPlace
-from airflow_dynamo_pipeline.engine.import_records import ImportState
+from airflow_dynamo_pipeline.engine.import_records import ImportRecord, ImportState
 from airflow_dynamo_pipeline.engine.ledger import Ledger, Reject
 from airflow_dynamo_pipeline.engine.ports import ABSENT, Absent, ObjectStore, VersionConflict
 from airflow_dynamo_pipeline.errors import StaleAttempt
@@ -29,6 +31,7 @@ class ImportCheckpoint:
             else ImportState(attempt=attempt)
         )
         self.earlier = self.state
+        self._rejects: list[Reject] = []  # counted by the ledger, and not yet by a checkpoint
 
     def claim(self) -> None:
         """Make the checkpoint ours: from now on another attempt's write to it fails."""
@@ -40,23 +43,42 @@ class ImportCheckpoint:
         ``readers`` names the reader of each file. Raises StaleAttempt when another attempt has taken over.
         """
         files, rejects = ledger.take()
+        self._rejects += rejects
         named = self.state.rejects
-        if rejects:
-            named = (*named, self._put_rejects(rejects, readers, len(named)))
-        self._put(
-            msgspec.structs.replace(
-                self.state,
-                files=files,
-                rejects=named,
-                units=self.earlier.units + units,
-                duplicates=self.earlier.duplicates + duplicates,
-            )
+        if self._rejects:
+            named = (*named, self._put_rejects(self._rejects, readers, len(named)))
+        state = msgspec.structs.replace(
+            self.state,
+            files=files,
+            rejects=named,
+            units=self.earlier.units + units,
+            duplicates=max(self.earlier.duplicates, duplicates),
         )
+        try:
+            self._put(state)
+        except StaleAttempt:
+            self._take_back(set(named) - set(self.state.rejects))
+            raise
+        self._rejects = []
 
     def remove_unnamed_rejects(self) -> None:
         """Remove what a killed attempt wrote and no checkpoint came to name."""
         keys = set(self._store.keys(self._place.rejects_prefix))
         self._store.delete(sorted(keys - set(self.state.rejects)))
+
+    def _take_back(self, keys: Iterable[str]) -> None:
+        """Remove what was written in vain: another attempt has the same rejects, and names its own files.
+
+        It names ours if our checkpoint was written after all, and only the reply was lost.
+        """
+        state, record = self._store.get(self._place.state_key), self._store.get(self._place.record_key)
+        named: tuple[str, ...] | None = None
+        if state is not None:
+            named = records.decode(state.body, ImportState, self._place.state_key).rejects
+        elif record is not None:
+            named = records.decode(record.body, ImportRecord, self._place.record_key).rejects
+        if named is not None:
+            self._store.delete(sorted(set(keys) - set(named)))
 
     def _put_rejects(self, rejects: list[Reject], readers: dict[str, str], number: int) -> str:
         key = f"{self._place.rejects_prefix}{number:05}-{self._attempt}.jsonl"

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import msgspec
 
-from airflow_dynamo_pipeline.engine.duplicates import SeenKeys
+from airflow_dynamo_pipeline.engine.duplicates import SeenKeys, meaning_of
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.ledger import (
     BlockAccount,
@@ -28,8 +28,8 @@ from airflow_dynamo_pipeline.formats.readers import READERS
 from airflow_dynamo_pipeline.formats.reading import Block
 from airflow_dynamo_pipeline.items.keys import Key, KeyAttribute, KeyReader
 
-OPEN_FILES = 6  # each holds a piece of a download, of its content and a block of lines
-WINDOW_BYTES = 1024 * 1024
+OPEN_FILES = 4  # each holds a piece of a download, of its content and a block of lines
+WINDOW_BYTES = 512 * 1024
 MOST_NAMED = 10
 
 
@@ -51,9 +51,14 @@ class Reading:
 
     def __post_init__(self) -> None:
         self._keys = KeyReader(self.key, self.ttl_attribute)
+        self._meaning = meaning_of([attribute.tag for attribute in self.key])
 
     def windows(self, stage: Stage) -> Iterator[list[Entry]]:
-        """Items of a few files at a time; raises InvalidExport when a file is not what its manifest says."""
+        """Items of a few files at a time; raises InvalidExport when a file is not what its manifest says.
+
+        A window may be empty, so that whoever takes it sees soon how many items were rejected.
+        """
+        self.seen.begin_stage()
         waiting = [file for file in stage.files if not self.ledger.file(file.key).state.done]
         random.Random(f"{self.seed}/{stage.uri}").shuffle(waiting)  # noqa: S311  an order, not a secret
         open_files: list[Iterator[list[Entry]]] = []
@@ -72,8 +77,7 @@ class Reading:
                 if size >= WINDOW_BYTES:
                     yield window
                     window, size = [], 0
-            if window:
-                yield window
+            yield window
 
     def _entries(self, stage: Stage, file: BackupFile) -> Iterator[list[Entry]]:
         """One file, block by block; blocks that an earlier attempt has accounted for are passed over."""
@@ -139,13 +143,13 @@ class Reading:
         return kept
 
     def _note_duplicates(self, entries: list[Entry]) -> None:
-        keys = [entry.key for entry in entries]
+        keys = [self._meaning(entry.key) for entry in entries]
         self.seen.add(keys)
         if len(set(keys)) == len(keys) or len(self.named) >= MOST_NAMED:
             return
         first: dict[Key, Entry] = {}
-        for entry in entries:
-            before = first.setdefault(entry.key, entry)
+        for key, entry in zip(keys, entries, strict=True):
+            before = first.setdefault(key, entry)
             if before is not entry and len(self.named) < MOST_NAMED:
                 place = f"{entry.block.file.key} lines {before.line} and {entry.line}"
                 self.named.append(f"{place}: key {', '.join(entry.key)}")

@@ -71,4 +71,5 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     table_identity: str
     started_at: datetime
     finished_at: datetime | None = None
+    rejects: tuple[str, ...] = ()  # once it is whole: the objects with the items rejected
     result: msgspec.Raw = msgspec.Raw(b"null")

@@ -16,7 +16,7 @@ class ImportResult:
     """``read`` is ``written`` + ``skipped`` + ``conflicted`` + ``rejected``, over all attempts.
 
     ``written`` includes ``deleted``; ``expired`` are among the written, or the skipped. ``duplicates`` are
-    items whose key came before: all of them, up to two million items an attempt, beyond that in the
+    items whose key came before: all of them, up to a million items an attempt, beyond that in the
     share of keys that was looked at (``duplicates_share``).
     """
 

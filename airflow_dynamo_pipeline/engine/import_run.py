@@ -62,6 +62,9 @@ class ImportRun:
     def run(self, record_version: str) -> ImportResult:
         """Write what is left, then say that it is done."""
         self._checkpoint.claim()
+        self._refuse_finished(record_version)
+        if self._plan.chosen.start is Start.RESUME:
+            self._checkpoint.remove_unnamed_rejects()
         try:
             with old_objects_set_aside():
                 for stage in self._plan.backup.stages:
@@ -86,6 +89,14 @@ class ImportRun:
         self._housekeeping.report_end()
         self._say_duplicates(result)
         return result
+
+    def _refuse_finished(self, record_version: str) -> None:
+        """While this attempt slept another may have finished, and removed the checkpoint that told so."""
+        place, store = self._plan.chosen.place, self._ports.records
+        found = store.get(place.record_key)
+        if found is not None and found.version != record_version:
+            store.delete([place.state_key])
+            raise StaleAttempt(f"another attempt has finished this import ({place.record_key})")
 
     def _debt(self) -> float:
         """Full allowance from now on; after a resume less the batches a killed attempt may just have sent."""
@@ -145,6 +156,7 @@ class ImportRun:
             run=self._plan.work.run,
             generation=self._plan.work.generation,
             finished_at=ports.clock.now(),
+            rejects=self._checkpoint.state.rejects,
             result=msgspec.Raw(msgspec.json.encode(result.to_json())),
         )
         try:

@@ -131,9 +131,14 @@ class Ledger:
         """Items became what they became."""
         name = outcome.value
         shares: dict[BlockAccount, int] = {}
+        deletes: list[BlockAccount] = []
         for entry in entries:
             shares[entry.block] = shares.get(entry.block, 0) + 1
+            if entry.is_delete:
+                deletes.append(entry.block)
         with self._lock:
+            for block in deletes:
+                block.deleted += 1
             for block, count in shares.items():
                 setattr(block, name, getattr(block, name) + count)
                 block.waiting -= count
@@ -163,9 +168,8 @@ class Ledger:
             self._rejects += block.rejects
             if self.first_reject is None and block.rejects:
                 self.first_reject = block.rejects[0]
-        if lines != file.state.lines or (file.is_read and not blocks and not file.state.done):
-            done = file.is_read and not blocks
-            file.state = FileState(key=file.key, lines=lines, done=done, accounts=accounts)
+        done = file.is_read and not blocks
+        file.state = FileState(key=file.key, lines=lines, done=done, accounts=accounts)
 
     def take(self) -> tuple[tuple[FileState, ...], list[Reject]]:
         """What a checkpoint may say now, and the rejected items that it counts for the first time."""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from airflow_dynamo_pipeline.engine.backoff import persistently
 from airflow_dynamo_pipeline.engine.ports import Clock, ConditionFailed, TableWriter
 from airflow_dynamo_pipeline.engine.scan import is_key_range
 from airflow_dynamo_pipeline.engine.throttle import Booking, Throttle
@@ -27,6 +28,7 @@ class Reply(Protocol):
 
 
 Answer = TypeVar("Answer", bound=Reply)
+Result = TypeVar("Result")
 
 
 class WriteCalls:
@@ -82,6 +84,10 @@ class WriteCalls:
         if charge:
             self._learn(charge / units)
         return reply
+
+    def insist(self, call: Callable[[], Result]) -> Result:
+        """Make a call until it succeeds, or fails in a way that no retry can help."""
+        return persistently(self.clock, self.stop, self.before_retry, call)
 
     def before_retry(self, error: PipelineError) -> None:
         """Refusals of one key range pause one thread; all others lower the rate. An index is named."""

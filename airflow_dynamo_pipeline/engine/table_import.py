@@ -86,6 +86,7 @@ def _begin(plan: ImportPlan, ports: ImportPorts, lease: Lease) -> str:
     lease.acquire(ports.stop, ports.say)
     found = ports.records.get(place.record_key)
     if found is None or records.decode(found.body, ImportRecord, place.record_key).finished_at is not None:
+        ports.records.delete([place.lease_key])
         raise LeaseHeld(f"another attempt finished this import a moment ago ({place.record_key})")
     return found.version
 

@@ -61,8 +61,7 @@ class _Records:
     def __init__(self, content: Content, delimiter: str) -> None:
         self._lines = lines_of(content.chunks())
         self._reader = csv.reader(iter(self._feed, None), delimiter=delimiter, strict=True)
-        self._raw: list[bytes] = []  # the lines of the record being read
-        self._bytes = 0
+        self._raw = bytearray()  # the lines of the record being read
         self.line = 0
         self.last_line = 0
 
@@ -71,8 +70,7 @@ class _Records:
 
     def __next__(self) -> list[str] | str:
         """Return the next record's fields, or why it is none; raises ValueError where no more can follow."""
-        self._raw.clear()
-        self._bytes = 0
+        self._raw = bytearray()
         self.line = self.last_line + 1
         try:
             fields = next(self._reader)
@@ -88,7 +86,7 @@ class _Records:
 
     def bad(self, reason: str) -> Row:
         """Report the record as bad."""
-        return self._row(BadLine(self.line, reason, self._text()[:MAX_LINE_BYTES]))
+        return self._row(BadLine(self.line, reason, self._text()))
 
     def item(self, item: bytes | None) -> Row:
         """Report what the record became."""
@@ -98,20 +96,20 @@ class _Records:
         return Row(self.line, self.last_line, found)
 
     def _text(self) -> bytes:
-        return b"".join(self._raw).rstrip(b"\r\n")
+        return bytes(self._raw.rstrip(b"\r\n"))
 
     def _feed(self) -> str | None:
         line: Line | None = next(self._lines, None)
         if line is None:
             return None
         self.last_line = line.number
-        self._bytes += len(line.text) + 1
-        if line.too_long or self._bytes > MAX_LINE_BYTES:
+        if line.too_long or len(self._raw) + len(line.text) > MAX_LINE_BYTES:
             raise ValueError(
                 f"the record that begins in line {self.line} has more than {MAX_LINE_BYTES} bytes"
             )
-        self._raw.append(line.text + b"\n")
-        return self._raw[-1].decode(errors="replace")
+        text = line.text + b"\n"
+        self._raw += text
+        return text.decode(errors="replace")
 
 
 def _rows(records: _Records, settings: ReadSettings) -> Iterator[Row]:

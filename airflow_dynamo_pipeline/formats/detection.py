@@ -25,8 +25,8 @@ def detect_content(content: Content) -> str | None:
     stored = content.range(0, min(len(_PARQUET), content.size()))
     if stored == _PARQUET:
         return "parquet"
-    chunks = content.chunks()
-    first = next((lines.data for lines in cut_lines(chunks) if not lines.data.isspace()), b"")
+    blocks = cut_lines(content.chunks())
+    first = next((lines.data or lines.bad[0].text for lines in blocks if not lines.data.isspace()), b"")
     return detect(content.name, first)
 
 

@@ -121,7 +121,7 @@ class _Cutter:
         first = self._line
         if first == 1:
             data = data.removeprefix(BYTE_ORDER_MARK)
-        if b"\r\n" in data:
+        if b"\r" in data and b"\r\n" in data:  # one byte is looked for much faster than two
             data = data.replace(b"\r\n", b"\n")
         count = data.count(b"\n")
         self._line += count

@@ -44,7 +44,7 @@ class ParquetReader:
     A column that ``attributes`` declares is converted to its type; a null there means that the item has no
     such attribute. All others are typed by what they are: strings S, integers, decimals and floats N
     (a float with the fewest digits that mean it), Booleans BOOL, binaries B, lists L, structs and maps M,
-    null NULL. Timestamps, dates and times have to be declared: S is ISO 8601 in UTC, N seconds since 1970.
+    null NULL. Timestamps and dates have to be declared: S is ISO 8601 in UTC, N seconds since 1970.
     A timestamp without a zone is taken for UTC.
     """
 

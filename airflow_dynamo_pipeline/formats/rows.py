@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from airflow_dynamo_pipeline.formats.lines import BLOCK_BYTES, BYTE_ORDER_MARK
+from airflow_dynamo_pipeline.formats.lines import BLOCK_BYTES, BYTE_ORDER_MARK, PIECE_BYTES
 from airflow_dynamo_pipeline.formats.reading import KEPT_BYTES, MAX_LINE_BYTES, BadLine, Block
 
 
@@ -47,22 +47,29 @@ def in_blocks(rows: Iterable[Row]) -> Iterator[Block]:
 
 
 def lines_of(chunks: Iterable[bytes]) -> Iterator[Line]:
-    """Cut a file into lines, holding one chunk and one line at most; a byte order mark is dropped.
+    """Cut a file into lines, holding one piece and one line at most; a byte order mark is dropped.
 
     A carriage return stays: inside quotes it belongs to the value.
     """
     number = 0
     begun = bytearray()
-    for chunk in chunks:
-        *whole, rest = chunk.split(b"\n")
-        for piece in whole:
+    for piece in _pieces(chunks):
+        *whole, rest = piece.split(b"\n")
+        for text in whole:
             number += 1
-            yield _line(number, begun + piece if begun else piece)
+            yield _line(number, begun + text if begun else text)
             begun = bytearray()
         if len(begun) <= MAX_LINE_BYTES:  # what is longer is bad, and its end does not matter
             begun += rest
     if begun:
         yield _line(number + 1, begun)
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        view = memoryview(chunk)
+        for start in range(0, len(view), PIECE_BYTES):
+            yield bytes(view[start : start + PIECE_BYTES])
 
 
 def _line(number: int, text: bytes | bytearray) -> Line:

@@ -11,13 +11,11 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from airflow_dynamo_pipeline.items.shapes import Shapes, attributes, key_hash
+
 SHARES = 4096  # a power of two; two sums and two counts for each are a few hundred kilobytes
 _MASK = SHARES - 1
 _SUM_MASK = (1 << 64) - 1
-_NO_VALUE = msgspec.Raw(b"")
-
-_attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_sorted = msgspec.json.Encoder(order="sorted").encode
 
 
 class Digest:
@@ -33,21 +31,21 @@ class Digest:
     (2, 0)
     """
 
-    __slots__ = ("_counts", "_key", "_sums")
+    __slots__ = ("_counts", "_shapes", "_sums")
 
     def __init__(self, key: Sequence[str]) -> None:
         """``key``: the names of the key attributes."""
-        self._key = tuple(key)
+        self._shapes = Shapes(key)
         self._counts = [0] * SHARES
         self._sums = [0] * SHARES
 
-    def add(self, items: Iterable[msgspec.Raw | bytes]) -> None:
+    def add(self, items: Sequence[msgspec.Raw | bytes]) -> None:
         """Count whole items, the JSON text of each; raises msgspec's errors for what is not an object."""
-        counts, sums, key = self._counts, self._sums, self._key
-        for attributes in map(_attributes, items):
-            share = _share(attributes, key)
+        counts, sums = self._counts, self._sums
+        for key, item in self._shapes.hashed(items):
+            share = key & _MASK
             counts[share] += 1
-            sums[share] += hash(_sorted(attributes))
+            sums[share] += item
 
     def merge(self, other: Digest) -> None:
         """Count everything that another digest has counted."""
@@ -69,13 +67,6 @@ class Digest:
         )
 
 
-def _share(attributes: dict[str, msgspec.Raw], key: tuple[str, ...]) -> int:
-    """By the text of the key's values; an item that lacks one of them has a share, too."""
-    if len(key) == 1:
-        return hash(bytes(attributes.get(key[0], _NO_VALUE))) & _MASK
-    return hash(b"".join([attributes.get(name, _NO_VALUE) for name in key])) & _MASK
-
-
 class Sieve:
     """Picks out the items of some shares."""
 
@@ -88,4 +79,4 @@ class Sieve:
     def sift(self, items: Iterable[msgspec.Raw]) -> list[msgspec.Raw]:
         """The items whose keys belong to the shares."""
         shares, key = self._shares, self._key
-        return [item for item in items if _share(_attributes(item), key) in shares]
+        return [item for item in items if key_hash(attributes(item), key) & _MASK in shares]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Protocol
 
@@ -10,6 +11,7 @@ import msgspec
 from airflow_dynamo_pipeline.errors import UnexpectedReply
 from airflow_dynamo_pipeline.items.values import UNREADABLE
 
+_CANNOT_BE_RENAMED_TO = re.compile(r'["\\\x00-\x1f]').search  # by msgspec; DynamoDB allows any name
 NO_VALUE = msgspec.Raw(b"")
 NotEmpty = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -45,7 +47,7 @@ class KeyReader:
         elif also is not None:
             fields.append(("also", msgspec.Raw, NO_VALUE))
             names["also"] = also
-        self._decode = msgspec.json.Decoder(msgspec.defstruct("_Keyed", fields, rename=names)).decode
+        self._decode = _decoder(fields, names)
         self._values: Callable[[Any], Key] = _one_value if len(schema) == 1 else _two_values
 
     def of(self, item: msgspec.Raw | bytes) -> Key:
@@ -71,6 +73,21 @@ class KeyReader:
         """The text of the other attribute's typed value, empty where an item has none."""
         found = getattr(self._decode(item), self._also_field)
         return found if isinstance(found, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(found))
+
+
+def _decoder(fields: list[Any], names: dict[str, str]) -> Callable[[msgspec.Raw | bytes], Any]:
+    """What reads ``fields``, which items hold under ``names``."""
+    if not any(map(_CANNOT_BE_RENAMED_TO, names.values())):
+        return msgspec.json.Decoder(msgspec.defstruct("_Keyed", fields, rename=names)).decode
+    decode = msgspec.json.Decoder(msgspec.defstruct("_Keyed", fields)).decode
+    attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+    def decode_by_way_of_text(item: msgspec.Raw | bytes) -> Any:
+        found = attributes(item)
+        held = {field: found[name] for field, name in names.items() if name in found}
+        return decode(msgspec.json.encode(held))
+
+    return decode_by_way_of_text
 
 
 def _value_of(tag: str) -> type[msgspec.Struct]:

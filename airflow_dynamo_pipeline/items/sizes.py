@@ -31,7 +31,7 @@ _decode = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 
 
 def item_bytes(item: msgspec.Raw | bytes) -> int:
-    """Count an item's bytes as DynamoDB does; raises UnexpectedReply for what is not an item.
+    """Count a valid item's bytes as DynamoDB does; raises UnexpectedReply for what cannot be measured.
 
     >>> item_bytes(b'{"id":{"N":"-123"},"tags":{"L":[{"S":"ab"},{"NULL":true}]}}')
     18

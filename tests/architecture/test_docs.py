@@ -32,8 +32,15 @@ def test_every_setting_of_an_export_has_a_heading() -> None:
     assert [] == _without_heading(field.name for field in dataclasses.fields(requests.ExportRequest))
 
 
+def test_every_setting_of_an_import_has_a_heading() -> None:
+    requests = importlib.import_module("airflow_dynamo_pipeline.engine.import_request")
+
+    assert [] == _without_heading(field.name for field in dataclasses.fields(requests.ImportRequest))
+
+
 @pytest.mark.parametrize(
-    ("module", "table"), [("formats", "FORMATS"), ("formats.compression", "COMPRESSIONS")]
+    ("module", "table"),
+    [("formats", "FORMATS"), ("formats.compression", "COMPRESSIONS"), ("formats.readers", "READERS")],
 )
 def test_every_format_and_compression_has_a_heading(module: str, table: str) -> None:
     known = getattr(importlib.import_module(f"airflow_dynamo_pipeline.{module}"), table)

@@ -17,10 +17,10 @@ FILES = 8
 SEGMENTS = 4
 PERCENT = 5  # of every batch, handed back in the second run of each client
 LABELS = {
-    "import": "our DynamoDBImportOperator",
-    "import-botocore": "the same, on botocore's transport",
+    "import": "our import operator",
+    "import-botocore": "ours on botocore",
     "batch-writer": "boto3 batch_writer",
-    "hook": "amazon DynamoDBHook.write_batch_data",
+    "hook": "amazon write_batch_data",
 }
 FLOORS = {"batch-writer": 30.0, "hook": 35.0}
 ENDPOINT_CEILING = 0.25
@@ -77,8 +77,8 @@ def is_exact(stats: Stats, items: int) -> bool:
 
 def report(rounds: Sequence[Round], checked: dict[Key, bool]) -> Report:
     """Put medians and verdicts together."""
-    columns = ["client", "unprocessed", "CPU s/M", "items/CPU s", "wall s", "items", "requests"]
-    columns += ["returned", "sent MB", "RSS MB", "endpoint share", "CPU vs ours"]
+    columns = ["client", "unproc.", "CPU s/M", "items/CPU s", "wall s", "items", "requests"]
+    columns += ["returned", "sent MB", "RSS MB", "endpoint", "vs ours"]
     return Report(
         mode="import",
         notes=notes(),
@@ -94,9 +94,10 @@ def notes() -> list[str]:
         "the slower clients write fewer items, or a round would take minutes",
         f"ours: {SEGMENTS} batches at a time in one process; the peers know one at a time",
         "the peers gunzip line by line, json.loads, boto3's TypeDeserializer: they take Python values",
-        f"unprocessed: {PERCENT} % of every batch comes back and is sent again",
+        "write_batch_data is DynamoDBHook's; on botocore: the fallback of the lean transport",
+        f"unproc.: {PERCENT} % of every batch comes back and is sent again",
         "requests, returned and sent include a warm-up of 200 items, CPU does not; nor the endpoint's own",
-        "endpoint share: its CPU as a share of the client's; botocore's transport has no limit",
+        "endpoint: its CPU as a share of the client's; vs ours: CPU for each item",
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import ipaddress
 import socket
 import ssl
@@ -52,6 +52,7 @@ class RawServer:
     requests: list[Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     accepted: int = 0
+    closed: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     @property
     def port(self) -> int:
@@ -73,7 +74,7 @@ class RawServer:
                 threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
 
     def _converse(self, plain: socket.socket) -> None:
-        with contextlib.suppress(EOFError, OSError):
+        with contextlib.suppress(EOFError, OSError), plain:
             connection = self.tls.wrap_socket(plain, server_side=True) if self.tls else plain
             with connection:
                 wire = Wire(connection)
@@ -84,7 +85,8 @@ class RawServer:
                     told = self.script.pop(0) if len(self.script) > 1 else self.script[0]
                     connection.sendall(told.text)
                     if told.then_closes:
-                        return
+                        break
+            self.closed.release()
 
 
 @contextlib.contextmanager
@@ -105,7 +107,7 @@ def throw_away_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
     """A certificate for the loopback that signs itself, and a server's context with it."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "throw-away")])
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(HOST))])
     certificate = (
         x509.CertificateBuilder()
@@ -113,8 +115,8 @@ def throw_away_certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
         .add_extension(address, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

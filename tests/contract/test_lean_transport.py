@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +15,7 @@ from botocore import UNSIGNED
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, RefreshableCredentials
+from botocore.httpsession import URLLib3Session
 
 from airflow_dynamo_pipeline.adapters.lean_transport import LeanTransport
 from airflow_dynamo_pipeline.adapters.wiring import engine_config, transport_for
@@ -109,6 +110,7 @@ def test_a_connection_that_was_closed_between_calls_is_made_anew_and_nothing_is_
         transport = lean(client_of(server))
         for _ in range(8):
             transport.call("PutItem", PUT)
+            server.closed.acquire(timeout=10)
 
     assert 8 == len(server.bodies)
 
@@ -126,7 +128,7 @@ def test_chunks_are_put_together() -> None:
     chunks = (
         b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    chunks += b'8\r\n{"Items"\r\n1f;x=y\r\n:[],"Count":0,"ScannedCount":0 }\r\n0\r\n\r\n'
+    chunks += b'8\r\n{"Items"\r\n20;x=y\r\n:[],"Count":0,"ScannedCount":0 }\r\n0\r\n\r\n'
     with raw_server(chunks) as server:
         client = client_of(server)
         sessions, transport = Sessions(client), lean(client)
@@ -146,9 +148,8 @@ def test_chunks_are_put_together() -> None:
         Config(proxies={"https": "http://127.0.0.1:1"}),
         Config(client_cert="client.pem"),
         Config(signature_version=UNSIGNED),
-        Config(endpoint_discovery_enabled=True),
     ],
-    ids=["proxy", "client certificate", "unsigned", "endpoint discovery"],
+    ids=["proxy", "client certificate", "unsigned"],
 )
 def test_settings_out_of_the_common_leave_all_calls_to_botocore(config: Config) -> None:
     with raw_server(answer()) as server:
@@ -232,6 +233,27 @@ def test_a_listener_may_answer_in_the_services_place() -> None:
     assert 1 == len(server.bodies)
 
 
+def test_a_listener_may_send_the_call_itself() -> None:
+    sent: list[int] = []
+
+    def send(request: Any, **_: object) -> AWSResponse:
+        response: AWSResponse = URLLib3Session().send(request)
+        sent.append(response.status_code)
+        return response
+
+    with raw_server(answer()) as server:
+        client = client_of(server)
+        transport = lean(client)
+        transport.call("Scan", SCAN)
+        client.meta.events.register("before-send.dynamodb", send)
+
+        for _ in range(3):
+            assert json.loads(transport.call("Scan", SCAN))["Items"] == []
+
+    assert [200] * 3 == sent
+    assert [SCAN] * 4 == server.bodies
+
+
 def test_a_reply_that_is_not_json_is_asked_for_again_by_botocore_and_so_is_all_that_follows() -> None:
     warned: list[str] = []
     with raw_server(*[answer()] * LEARNED, answer(headers=ODD_TYPE)) as server:
@@ -295,7 +317,7 @@ class ShortLived(CredentialProvider):
     METHOD = CANONICAL_NAME = "short-lived"
 
     def __init__(self) -> None:
-        self.now = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        self.now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         self.count = 0
 
     def load(self) -> RefreshableCredentials:
@@ -304,7 +326,7 @@ class ShortLived(CredentialProvider):
             first["access_key"],
             first["secret_key"],
             first["token"],
-            datetime.datetime.fromisoformat(first["expiry_time"]),
+            dt.datetime.fromisoformat(first["expiry_time"]),
             self.fresh,
             self.METHOD,
             time_fetcher=lambda: self.now,
@@ -312,7 +334,7 @@ class ShortLived(CredentialProvider):
 
     def fresh(self) -> dict[str, str]:
         self.count += 1
-        until = self.now + datetime.timedelta(hours=1)
+        until = self.now + dt.timedelta(hours=1)
         name = f"KEY{self.count}"
         return {
             "access_key": name,
@@ -333,7 +355,7 @@ def test_credentials_are_renewed_when_they_are_due() -> None:
         sessions, transport = Sessions(client), lean(client)
         for _ in range(LEARNED + 1):
             transport.call("Scan", SCAN)
-        provider.now += datetime.timedelta(hours=2)
+        provider.now += dt.timedelta(hours=2)
         transport.call("Scan", SCAN)
 
     assert 1 == sessions.sent
@@ -368,6 +390,7 @@ def test_a_certificate_that_is_not_the_clients_is_refused(tmp_path: Path) -> Non
         sessions, transport = Sessions(client), lean(client)
         for _ in range(LEARNED):
             transport.call("Scan", SCAN)
+            server.closed.acquire(timeout=10)
         server.tls = unknown
 
         with pytest.raises(ServiceTrouble, match="SSL"):

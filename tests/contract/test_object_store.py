@@ -375,6 +375,47 @@ def test_a_stream_that_is_not_there_is_not_found(store: ObjectStore) -> None:
 # --- listing and deleting -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("size", [0, 1, 3 * MIB])
+def test_a_size_is_that_of_the_stored_bytes(store: ObjectStore, size: int) -> None:
+    store.put("k", b"x" * size)
+
+    assert size == store.size("k")
+
+
+@pytest.mark.parametrize(
+    ("start", "length"), [(0, 1), (0, 5), (3, 4), (95, 5), (95, 100), (0, 1000), (99, 1)]
+)
+def test_a_range_is_what_stands_there_and_ends_with_the_object(
+    store: ObjectStore, start: int, length: int
+) -> None:
+    body = bytes(range(100))
+    store.put("k", body)
+
+    assert body[start : start + length] == store.read_range("k", start, length)
+
+
+@pytest.mark.parametrize("look", ["size", "read_range"])
+def test_what_is_not_there_has_neither_size_nor_range(store: ObjectStore, look: str) -> None:
+    looks: dict[str, Callable[[], object]] = {
+        "size": lambda: store.size("nothing/here"),
+        "read_range": lambda: store.read_range("nothing/here", 0, 1),
+    }
+
+    with pytest.raises(NotFound, match="nothing/here") as caught:
+        looks[look]()
+
+    assert "key" == caught.value.kind
+
+
+def test_a_range_is_one_call_and_moves_no_more_than_it_says(s3_store: Case) -> None:
+    s3_store.store.put("k", b"x" * (3 * MIB))
+    before = s3_store.calls["GetObject"]
+
+    assert b"x" * 10 == s3_store.store.read_range("k", MIB, 10)
+
+    assert before + 1 == s3_store.calls["GetObject"]
+
+
 def test_keys_are_those_under_the_prefix_in_order(store: ObjectStore) -> None:
     for key in reversed(KEYS):
         store.put(key, b"")
@@ -462,7 +503,7 @@ def test_a_read_holds_a_piece_not_the_object(s3_store: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    "look", ["region", "get", "read", "put", "keys", "folders", "delete", "probe", "create"]
+    "look", ["region", "get", "read", "put", "keys", "folders", "delete", "probe", "create", "read_range"]
 )
 def test_a_missing_bucket_is_named(world: World, look: str) -> None:
     missing = f"bucket-{uuid.uuid4().hex}"
@@ -477,6 +518,7 @@ def test_a_missing_bucket_is_named(world: World, look: str) -> None:
         "delete": lambda: store.delete(["k"]),
         "probe": lambda: store.probe("k"),
         "create": lambda: store.create("k").close(),
+        "read_range": lambda: store.read_range("k", 0, 1),
     }
 
     with pytest.raises(NotFound, match=missing) as caught:

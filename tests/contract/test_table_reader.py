@@ -1,4 +1,4 @@
-"""What every source of pages promises: the one in memory, DynamoDB's two paths, and the retrying wrapper."""
+"""What every source of pages promises: the one in memory, DynamoDB's paths, and the retrying wrapper."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable
 from airflow_dynamo_pipeline.adapters.memory import MemoryTable
 from airflow_dynamo_pipeline.adapters.retrying import RetryingTable
+from airflow_dynamo_pipeline.adapters.wiring import transport_for
 from airflow_dynamo_pipeline.engine.ports import ScanCall, TableReader, Throughput
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.errors import CorruptReply, NotFound
@@ -84,6 +85,17 @@ class Service:
         """Nothing to prepare."""
 
 
+class LeanService(Service):
+    """DynamoDB Local, read over sockets of our own; the first page of a reader comes by botocore."""
+
+    def reader(self, name: str, **more: Any) -> TableReader:
+        client = self.world.fresh_client("dynamodb")
+        self.prepare(client)
+        request = ExportRequest(table_name=name, s3_uri="s3://unused", **more)
+        transport = transport_for(client, name, self.warnings.append)
+        return DynamoDBTable(client, request, self.warnings.append, transport)
+
+
 class PlainService(Service):
     """DynamoDB Local, seen through something that changes the content type."""
 
@@ -122,6 +134,7 @@ IN_MEMORY: dict[str, Callable[[World], Kind]] = {
 AT_THE_SERVICE: dict[str, Callable[[World], Service | Retried]] = {
     "dynamodb": lambda world: Service(world, world.warned),
     "dynamodb-retrying": lambda world: Retried(Service(world, world.warned)),
+    "dynamodb-lean": lambda world: LeanService(world, world.warned),
     "dynamodb-plain": lambda world: PlainService(world, world.warned),
     "dynamodb-plain-retrying": lambda world: Retried(PlainService(world, world.warned)),
 }

@@ -141,7 +141,9 @@ FAULTS: list[tuple[Fault, type[PipelineError]]] = [
 def test_a_fault_is_an_error_and_no_call_is_sent_twice(
     lines: Lines, fault: Fault, error: type[PipelineError], operation: str, members: Json
 ) -> None:
-    door = lines.door(Fault(fault.kind, LEARNED + 1, after=fault.after), impatient=True)
+    door = lines.door(
+        Fault(fault.kind, LEARNED + 1, after=fault.after), impatient=fault.kind is Kind.TIME_OUT
+    )
     transport = lines.transport(door, (operation, members))
 
     with pytest.raises(error) as caught:

@@ -14,6 +14,7 @@ from types import FrameType
 from rich.console import Console
 from rich.status import Status
 
+from tests.demo import restore
 from tests.demo.airflow_env import PASSWORD, USER, airflow_environment
 from tests.demo.result import exported, show
 from tests.demo.runs import AirflowFailed, airflow, run_airflow
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def demo(home: Path) -> None:
-    """Preconditions -> throttled export -> check, in a real Airflow, then a table of what came out."""
+    """Preconditions -> throttled export -> check, in a real Airflow; then back into a second table."""
     began = time.monotonic()
     with _prepared(home) as (services, env):
         with console.status("running the example DAG: preconditions -> export -> check") as status:
@@ -52,7 +53,11 @@ def demo(home: Path) -> None:
                 home / "dag.log",
                 _Live(status),
             )
-        show(exported(services))
+        figures = exported(services)
+        show(figures)
+        with console.status(f"importing the export into table {restore.COPY}, and comparing the two"):
+            copied = restore.restored(services, figures["manifest_uri"])
+        restore.show(copied)
     console.print(f"{time.monotonic() - began:.0f} s; every service has been ended")
 
 

@@ -6,23 +6,33 @@ import secrets
 
 import click
 
-from airflow_dynamo_pipeline.engine import requests
+from tests.faults.import_schedules import ImportSchedule, ImportTrial
+from tests.faults.import_world import in_small_steps
 from tests.faults.promises import run_and_write
 from tests.faults.schedules import Schedule, Trial
 
+IMPORT = "import-"  # before the seed of a schedule of an import
+
 
 @click.group(help=__doc__)
-def main() -> None:
-    requests.MIN_PART_BYTES = 1
+@click.pass_context
+def main(context: click.Context) -> None:
+    context.with_resource(in_small_steps())
+
+
+def trial_of(seed: str) -> Trial | ImportTrial:
+    """The trial of a seed, of an import where it says so."""
+    if seed.startswith(IMPORT):
+        return ImportTrial(ImportSchedule.of(int(seed.removeprefix(IMPORT))))
+    return Trial(Schedule.of(int(seed)))
 
 
 @main.command()
-@click.argument("seed", type=int)
-def replay(seed: int) -> None:
-    """Play the schedule of a seed, as a failing test printed it."""
-    schedule = Schedule.of(seed)
-    click.echo(schedule)
-    trial = Trial(schedule)
+@click.argument("seed")
+def replay(seed: str) -> None:
+    """Play the schedule of a seed, as a failing test printed it: 7 of an export, import-7 of an import."""
+    trial = trial_of(seed)
+    click.echo(trial.schedule)
     try:
         trial.play()
     finally:
@@ -32,18 +42,19 @@ def replay(seed: int) -> None:
 
 
 @main.command()
-@click.option("--count", default=1000, show_default=True, help="How many seeds to try.")
+@click.option("--count", default=1000, show_default=True, help="How many seeds to try of each kind.")
 def explore(count: int) -> None:
-    """Play schedules nobody has seen, until one fails."""
+    """Play schedules of exports and imports that nobody has seen, until one fails."""
     points = 0
     for number in range(1, count + 1):
-        seed = secrets.randbits(32)
-        try:
-            points += Trial(Schedule.of(seed)).play().fault_points
-        except BaseException:
-            click.echo(f"failed after {number} schedules; play it again: make replay SEED={seed}")
-            raise
-    click.echo(f"{count} schedules with {points} faults: every export whole")
+        for kind in ("", IMPORT):
+            seed = f"{kind}{secrets.randbits(32)}"
+            try:
+                points += trial_of(seed).play().fault_points
+            except BaseException:
+                click.echo(f"failed after {number} schedules; play it again: make replay SEED={seed}")
+                raise
+    click.echo(f"{count} schedules of each kind with {points} faults: every export and import whole")
 
 
 @main.command()

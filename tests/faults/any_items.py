@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 Item = dict[str, Any]
 DEEPEST = 32  # levels, the item itself being the first
 
-TEXTS = ["", "\n", "\r\n", "\x00", "\x1f\x7f", "\u2028\u2029", "😀𝄞", '{"S":"x"}', '"}}\n{"Item":', "\\", "e\u0301"]
+TEXTS = [
+    "",
+    "\n",
+    "\r\n",
+    "\x00",
+    "\x1f\x7f",
+    "\u2028\u2029",
+    "😀𝄞",
+    '{"S":"x"}',
+    '"}}\n{"Item":',
+    "\\",
+    "e\u0301",
+]
 NAMES = ["S", "n", "nULLValue", "Item", "PutRequest", "a b", "é", "\x02", "\x03", '"', "\u2028", "😀"]
 NUMBERS = [
     "0", "-0", "1", "-1", "1.50", "0.00", "1E-130", "-1E-130", "9.99E+125", "-9.99E+125", "1e5",
@@ -24,7 +36,7 @@ names = st.sampled_from(NAMES) | texts.filter(bool)
 
 
 def _number(sign: str, digits: int, exponent: int) -> str:
-    """Spell a number of at most 38 digits whose first stands for at most 1e125 and last for at least 1e-130."""
+    """Spell a number of at most 38 digits that is in the range."""
     text = str(digits)
     return f"{sign}{text[0]}.{text[1:]}E{exponent}" if len(text) > 1 else f"{sign}{text}E{exponent}"
 
@@ -115,4 +127,3 @@ _HELD: Mapping[str, Callable[[Any], Any]] = {
     "BOOL": bool,
     "NULL": bool,
 }
-

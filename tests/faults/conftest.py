@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from airflow_dynamo_pipeline.engine import requests
+from tests.faults.import_world import in_small_steps
 from tests.faults.promises import PROPERTY
 
 Tally = Callable[[int], None]
@@ -15,6 +16,13 @@ def _small_parts() -> Iterator[None]:
     """Let a part be closed after a few items."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(requests, "MIN_PART_BYTES", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def small_steps() -> Iterator[None]:
+    """Let an import of a few items read several blocks and write several checkpoints."""
+    with in_small_steps():
         yield
 
 

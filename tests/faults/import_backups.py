@@ -30,9 +30,7 @@ class Laid:
 
     def __add__(self, other: Laid) -> Laid:
         """Both, one after the other."""
-        return Laid(
-            (*self.uris, *other.uris), {**self.objects, **other.objects}, self.lines + other.lines
-        )
+        return Laid((*self.uris, *other.uris), {**self.objects, **other.objects}, self.lines + other.lines)
 
 
 def line(item: Item) -> str:

@@ -1,4 +1,4 @@
-"""Files put into a bucket of the fake, one table beside them, and attempts at importing the one into the other."""
+"""Files in a bucket of the fake, a table beside them, and attempts at importing the files into it."""
 
 from __future__ import annotations
 

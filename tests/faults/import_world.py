@@ -225,7 +225,8 @@ def assert_finished_once(world: ImportWorld) -> None:
 def assert_nothing_left_over(world: ImportWorld) -> None:
     """No checkpoint, no lease, no unfinished upload."""
     kept = ("/import.json", ".jsonl")
-    assert [] == [key for key in world.objects if "/_imports/" in key and not key.endswith(kept)]
+    left = [key for key in world.objects if "/_imports/" in key and not key.endswith(kept)]
+    assert [] == left
     assert [] == world.aws.s3.uploads(BUCKET)
 
 

@@ -6,6 +6,7 @@ A schedule is a function of its seed, so that a seed is all that is needed to se
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from airflow_dynamo_pipeline.errors import PipelineError
@@ -62,14 +63,16 @@ class Schedule:
             segments=dice.randint(1, 5),
             part_bytes=dice.choice([1, 200, 1000, 5000]),
             change_rate=dice.choice([0.0, 0.5, 2.0]),
-            attempts=tuple(_misfortune(dice) for _ in range(dice.randint(1, 4))),
+            attempts=tuple(misfortune(dice) for _ in range(dice.randint(1, 4))),
         )
 
 
-def _misfortune(dice: random.Random) -> tuple[Fault, ...]:
+def misfortune(
+    dice: random.Random, kinds: Sequence[Kind] = KINDS, ends: Sequence[Kind] = ENDS
+) -> tuple[Fault, ...]:
     """Some faults that pass, then one that does not."""
-    passing = [_fault(dice, dice.choice(KINDS)) for _ in range(dice.randint(0, 6))]
-    last = _fault(dice, dice.choice(ENDS))
+    passing = [_fault(dice, dice.choice(kinds)) for _ in range(dice.randint(0, 6))]
+    last = _fault(dice, dice.choice(ends))
     if last.kind is Kind.UNAVAILABLE:
         last = Fault(last.kind, last.at, times=FOR_EVER)
     return (*(fault for fault in passing if fault.kind is not Kind.KILL), last)

@@ -21,7 +21,10 @@ def with_value(value: Item) -> bytes:
 
 
 def deep(levels: int) -> bytes:
-    return b'{"Item":{"pk":{"S":"bad"},"n":{"N":"1"},"v":%s{"L":[]}%s}}\n' % (b'{"L":[' * levels, b"]}" * levels)
+    return b'{"Item":{"pk":{"S":"bad"},"n":{"N":"1"},"v":%s{"L":[]}%s}}\n' % (
+        b'{"L":[' * levels,
+        b"]}" * levels,
+    )
 
 
 BAD: Mapping[str, tuple[bytes, str]] = {
@@ -30,7 +33,10 @@ BAD: Mapping[str, tuple[bytes, str]] = {
     "no UTF-8": (b'{"Item":{"pk":{"S":"\xff"},"n":{"N":"1"}}}\n', "not UTF-8: invalid start byte at byte 21"),
     "no key": (line({"n": {"N": "1"}}), "the key is missing, empty or of another type: "),
     "no sort key": (line({"pk": {"S": "bad"}}), "the key is missing, empty or of another type: "),
-    "an empty key": (line({"pk": {"S": ""}, "n": {"N": "1"}}), "the key is missing, empty or of another type"),
+    "an empty key": (
+        line({"pk": {"S": ""}, "n": {"N": "1"}}),
+        "the key is missing, empty or of another type",
+    ),
     "another key's type": (
         line({"pk": {"N": "1"}, "n": {"N": "1"}}),
         "the key is missing, empty or of another type: ",

@@ -72,11 +72,7 @@ def test_i4_any_items_come_back_as_they_were(file_format: str, held: list[Item])
 @pytest.mark.parametrize("tag", ["N", "B"])
 def test_i4_keys_of_numbers_and_binaries_come_back_as_they_were(tag: str) -> None:
     texts = ["-1E-130", "0", "1.5", "9" * 38] if tag == "N" else ["AA==", "/+8=", "/////w=="]
-    held = [
-        {"k": {tag: text}, "s": {tag: other}, "v": {"S": text}}
-        for text in texts
-        for other in texts
-    ]
+    held = [{"k": {tag: text}, "s": {tag: other}, "v": {"S": text}} for text in texts for other in texts]
     files = Files(key=(("k", tag), ("s", tag)))
     files.aws.dynamodb.create_table("orders", key=(("k", tag), ("s", tag)))
     files.aws.dynamodb.put_items("orders", held)
@@ -92,14 +88,15 @@ def test_i4_items_that_are_written_one_by_one_come_back_as_they_were_too(on_conf
     world = World(held, page_items=5)
     files = Files(aws=world.aws, bucket="imports")
     uri = world.export(part_bytes=2000).result.manifest_uri
-    more: dict[str, Any] = {
+    settings_of: dict[str, dict[str, Any]] = {
         "newer": {"version_attribute": "version"},
         "condition": {
             "condition_expression": "attribute_not_exists(#k) OR #k = :never",
             "expression_attribute_names": {"#k": "pk"},
             "expression_attribute_values": {":never": {"S": "\u2028\x00😀"}},
         },
-    }.get(on_conflict, {})
+    }
+    more = settings_of.get(on_conflict, {})
 
     attempt = files.attempt(
         s3_uri=uri, rejects_s3_uri="s3://imports/records", on_conflict=on_conflict, **more

@@ -79,6 +79,19 @@ def _on_table(action: str) -> Rule:
     return rule
 
 
+def _on_tables(action: str) -> Rule:
+    def rule(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
+        for table in parameters["RequestItems"]:
+            yield Need(action, _table_arn(table))
+
+    return rule
+
+
+def _tags(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
+    """By ARN; DynamoDB Local's names a region and an account of its own."""
+    yield Need("dynamodb:ListTagsOfResource", _table_arn(parameters["ResourceArn"].rpartition("/")[2]))
+
+
 def _table_arn(name: str) -> str:
     return name if name.startswith("arn:") else f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
 
@@ -145,8 +158,13 @@ def _delete(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
 
 CALLS: Mapping[tuple[str, str], Rule] = {
     ("cloudwatch", "GetMetricStatistics"): _account_wide("cloudwatch:GetMetricStatistics"),
+    ("dynamodb", "BatchWriteItem"): _on_tables("dynamodb:BatchWriteItem"),
+    ("dynamodb", "DeleteItem"): _on_table("dynamodb:DeleteItem"),
     ("dynamodb", "DescribeContinuousBackups"): _on_table("dynamodb:DescribeContinuousBackups"),
     ("dynamodb", "DescribeTable"): _on_table("dynamodb:DescribeTable"),
+    ("dynamodb", "DescribeTimeToLive"): _on_table("dynamodb:DescribeTimeToLive"),
+    ("dynamodb", "ListTagsOfResource"): _tags,
+    ("dynamodb", "PutItem"): _on_table("dynamodb:PutItem"),
     ("dynamodb", "Scan"): _scan,
     ("s3", "AbortMultipartUpload"): _abort,
     ("s3", "CompleteMultipartUpload"): _go_on_writing,

@@ -52,6 +52,10 @@ class Stage:
     def uri(self) -> str:
         return f"s3://{self.bucket}/{PREFIX}"
 
+    def key(self, name: str) -> str:
+        """The key of an object below the prefix."""
+        return f"{PREFIX}/{name}"
+
     @property
     def names(self) -> dict[str, str]:
         """What the arguments of a command may name."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.demo import restore
 from tests.demo.table import prepare
 from tests.services import running_services
 from tests.services.clients import ACCESS_KEY, REGION, SECRET_KEY
@@ -22,6 +23,7 @@ def environment() -> Iterator[dict[str, str]]:
     """A shell whose ``orders`` and ``backups`` are on this machine, with an export to verify."""
     with running_services() as services:
         prepare(services, ITEMS)
+        restore.make_copy(services)
         found = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

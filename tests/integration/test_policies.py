@@ -17,21 +17,22 @@ import pytest
 from airflow_dynamo_pipeline.adapters.policies import POLICIES
 from airflow_dynamo_pipeline.airflow_versions import AirflowFailException
 from tests.demo.airflow_env import connection
+from tests.integration.policy_imports import BATCHES, CONDITIONAL, EVERYTHING, IMPORTS
 from tests.integration.policy_runs import (
     ENCRYPTED,
     FULL,
     INDEXED,
     KEY_EXISTS,
     MODE,
-    MOST,
     ONE,
     RECOVERY,
-    RUNS,
     TABLE,
     VERIFY,
     Run,
     printed,
 )
+from tests.integration.policy_runs import MOST as MOST_OF_OTHERS
+from tests.integration.policy_runs import RUNS as OTHERS
 from tests.integration.policy_simulator import Policy, Simulator, without
 from tests.integration.policy_stage import INDEX, ITEMS, KEY, Stage
 from tests.integration.world import create_table, fill
@@ -41,6 +42,8 @@ if TYPE_CHECKING:  # stubs, which only the checker has
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
+RUNS = (*OTHERS, *IMPORTS)
+MOST = (*MOST_OF_OTHERS, EVERYTHING)
 BORNE = {"servicequotas:GetServiceQuota"}  # the export takes 40,000 units then, and says so
 ANY_NAMES = defaultdict(lambda: "x", uri="s3://x/x", key=KEY)
 
@@ -181,6 +184,7 @@ def test_without_any_one_action_it_fails(stage: Stage, run: Run, action: str) ->
 
 
 EXPORT = "--table {table} --s3-uri {uri} --no-on-demand-ratio"
+IMPORT = "--table {new_table} --s3-uri {uri}/backup --no-on-demand-ratio"
 ELSEWHERE = [
     (TABLE, EXPORT.replace("{table}", "{table}2"), "dynamodb:DescribeTable"),
     (TABLE, EXPORT.replace("{table}", "2{table}"), "dynamodb:DescribeTable"),
@@ -199,6 +203,13 @@ ELSEWHERE = [
     (ENCRYPTED, EXPORT + " --s3-sse-kms-key-id {alias}2", "kms:GenerateDataKey"),
     (ENCRYPTED, EXPORT + " --s3-sse-kms-key-id {alias} --region-name eu-west-1", "kms:GenerateDataKey"),
     (FULL, EXPORT + " --s3-sse-kms-key-id {alias}", "kms:GenerateDataKey"),
+    (BATCHES, IMPORT.replace("{new_table}", "{new_table}2"), "dynamodb:DescribeTable"),
+    (BATCHES, IMPORT.replace("{uri}/backup", "{uri}/backup2"), "s3:ListBucket"),
+    (BATCHES, IMPORT + " --on-conflict skip", "dynamodb:BatchWriteItem"),
+    (BATCHES, IMPORT + " --allow-protected", "dynamodb:ListTagsOfResource"),
+    (BATCHES, IMPORT + " --rejects-s3-uri s3://{bucket}/records", "s3:PutObject"),
+    (CONDITIONAL, IMPORT, "s3:ListBucket"),
+    (EVERYTHING, IMPORT.replace("/backup", "").replace("{new_table}", "{new_table}*"), "kms:Decrypt"),
     (VERIFY, "--s3-uri {uri}2 --s3-sse-kms-key-id {key}", "s3:GetObject"),
     (VERIFY, "--s3-uri {uri}", "kms:Decrypt"),
     (ONE, "--manifest-uri {uri}/AWSDynamoDB/another/manifest-summary.json", "s3:GetObject"),

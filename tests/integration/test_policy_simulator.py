@@ -176,6 +176,21 @@ NEEDS: list[tuple[str, str, dict[str, Any], list[Need]]] = [
         [Need("dynamodb:DescribeContinuousBackups", TABLE)],
     ),
     ("dynamodb", "DescribeTable", {"TableName": TABLE}, [Need("dynamodb:DescribeTable", TABLE)]),
+    ("dynamodb", "DescribeTimeToLive", {"TableName": "orders"}, [Need("dynamodb:DescribeTimeToLive", TABLE)]),
+    (
+        "dynamodb",
+        "ListTagsOfResource",
+        {"ResourceArn": "arn:aws:dynamodb:ddblocal:000000000000:table/orders"},
+        [Need("dynamodb:ListTagsOfResource", TABLE)],
+    ),
+    (
+        "dynamodb",
+        "BatchWriteItem",
+        {"RequestItems": {"orders": [{"DeleteRequest": {"Key": {}}}]}},
+        [Need("dynamodb:BatchWriteItem", TABLE)],
+    ),
+    ("dynamodb", "PutItem", {"TableName": "orders", "Item": {}}, [Need("dynamodb:PutItem", TABLE)]),
+    ("dynamodb", "DeleteItem", {"TableName": "orders", "Key": {}}, [Need("dynamodb:DeleteItem", TABLE)]),
     ("dynamodb", "Scan", {"TableName": "orders"}, [Need("dynamodb:Scan", TABLE)]),
     (
         "dynamodb",

@@ -76,7 +76,7 @@ def test_a_signature_is_the_one_botocore_makes(
     (scheme, usual_port), name, port = address
     url = f"{scheme}://{name}/" if port is None else f"{scheme}://{name}:{port}/"
     host = name if port in (None, usual_port) else f"{name}:{port}"
-    credentials = ReadOnlyCredentials(access_key, secret_key, token)
+    credentials: Any = ReadOnlyCredentials(access_key, secret_key, token)
     headers = {
         "content-type": "application/x-amz-json-1.0",
         "x-amz-target": f"DynamoDB_20120810.{operation}",
@@ -100,13 +100,13 @@ def test_a_signer_forgets_what_it_knew_when_credentials_or_the_day_change(
     kept = Signer("eu-west-1", "dynamodb", {"host": "h"})
 
     for access_key, secret_key, token, stamp in calls:
-        credentials = ReadOnlyCredentials(access_key, secret_key, token)
+        credentials: Any = ReadOnlyCredentials(access_key, secret_key, token)
         fresh = Signer("eu-west-1", "dynamodb", {"host": "h"})
         assert fresh.authorization(credentials, stamp, b"x") == kept.authorization(credentials, stamp, b"x")
 
 
 def test_the_header_is_put_together_as_botocore_does_it() -> None:
-    credentials = ReadOnlyCredentials("AKID", "secret", "token")
+    credentials: Any = ReadOnlyCredentials("AKID", "secret", "token")
     request = AWSRequest("POST", "http://localhost:8000/", {"x-amz-target": "Scan"}, b"{}")
     SigV4Auth(credentials, "dynamodb", "eu-west-1").add_auth(request)
 

@@ -2,7 +2,8 @@
 
 Local keeps the data and answers everything except the calls in ``MOTO_ANSWERS``. So that moto
 knows the tables those ask about, the calls in ``BOTH_HEAR`` are repeated to it.
-Bodies and headers pass byte for byte; a checksum that was right stays right.
+Bodies and headers pass byte for byte; a checksum that was right stays right. Only the name that Local gives
+a table in an ARN becomes moto's, where moto answers.
 """
 
 import contextlib
@@ -12,7 +13,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-MOTO_ANSWERS = frozenset({"DescribeContinuousBackups", "UpdateContinuousBackups"})
+from tests.services.clients import REGION
+
+MOTO_ANSWERS = frozenset(
+    {"DescribeContinuousBackups", "UpdateContinuousBackups", "ListTagsOfResource", "TagResource"}
+)
+LOCAL_ARN = b"arn:aws:dynamodb:ddblocal:000000000000:"
+MOTO_ARN = f"arn:aws:dynamodb:{REGION}:123456789012:".encode()
 BOTH_HEAR = frozenset({"CreateTable", "DeleteTable"})
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 UPSTREAM_SECONDS = 60
@@ -73,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, operation: str, body: bytes) -> Reply:
         if operation in MOTO_ANSWERS:
-            return self._forward(self.server.moto, body)
+            return self._forward(self.server.moto, body.replace(LOCAL_ARN, MOTO_ARN))
         reply = self._forward(self.server.dynamodb, body)
         if operation in BOTH_HEAR and reply[0].status == http.client.OK:
             self._forward(self.server.moto, body)

@@ -7,12 +7,14 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.airflow.scheduler.cleared import killed_after_the_commit, marked_failed
+from tests.airflow.scheduler.imports import import_is_killed
 from tests.airflow.scheduler.killed import supervisor_is_lost, task_is_killed, worker_is_lost
 from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
 from tests.airflow.scheduler.world import World, running_world
 
 STORIES: tuple[Callable[[World], Any], ...] = (
     task_is_killed,
+    import_is_killed,
     worker_is_lost,
     supervisor_is_lost,
     marked_failed,

@@ -10,6 +10,7 @@ import pytest
 from tests.airflow.scheduler.cleared import killed_after_the_commit, marked_failed
 from tests.airflow.scheduler.conftest import Stories
 from tests.airflow.scheduler.exports import EACH_ONCE, ITEMS, items_read
+from tests.airflow.scheduler.imports import LINES, import_is_killed
 from tests.airflow.scheduler.killed import Resumed, supervisor_is_lost, task_is_killed, worker_is_lost
 from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
 from tests.airflow.scheduler.world import SECRET_KEY
@@ -159,3 +160,16 @@ def test_no_log_holds_the_secret_key(stories: Stories) -> None:
     assert stories.world.airflow.components <= {name.rpartition("-")[0] for name in logs}
     assert [name for name, text in logs.items() if "resume: worker-is-lost" in text]
     assert [] == [name for name, text in logs.items() if SECRET_KEY in text]
+
+
+def test_a_killed_import_is_finished_by_its_retry(stories: Stories) -> None:
+    story = stories.told(import_is_killed)
+
+    assert ("success", 2) == (story.run_state, story.attempts)
+    found = [story.result[name] for name in ("start", "read", "written", "rejected")]
+    assert ["resume", 2 * LINES, 2 * LINES, 0] == found
+    assert [f"{part}{number:04}" for part in "ab" for number in range(LINES)] == story.keys
+
+
+def test_a_second_run_does_not_import_the_same_backup_into_the_same_table(stories: Stories) -> None:
+    assert "failed" == stories.told(import_is_killed).again

@@ -7,9 +7,11 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.engine.ports import ConditionFailed
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,
+    ItemRefused,
     NotFound,
     PipelineError,
     ServiceTrouble,
@@ -183,3 +185,36 @@ def test_a_refused_request_says_what_to_check() -> None:
     assert isinstance(error, UnexpectedReply)
     assert "Invalid FilterExpression" in str(error)
     assert "HINT: DynamoDB refused the request itself: check expressions" in str(error)
+
+
+@pytest.mark.parametrize("code", ["ValidationException", "SerializationException"])
+@pytest.mark.parametrize("operation", ["BatchWriteItem", "PutItem", "DeleteItem"])
+def test_an_invalid_write_is_a_refused_item(operation: str, code: str) -> None:
+    error = raised(reply(code, message="the key is empty"), f"dynamodb:{operation}")
+
+    assert ItemRefused is type(error)
+    assert f"dynamodb:{operation} on table orders: {code}: the key is empty" == str(error)
+
+
+def test_an_invalid_read_is_not() -> None:
+    assert UnexpectedReply is type(raised(reply("ValidationException"), "dynamodb:Scan"))
+
+
+@pytest.mark.parametrize(
+    ("members", "item"),
+    [
+        ({}, None),
+        ({"Item": {}}, None),
+        ({"Item": {"pk": {"B": b"\xff"}, "s": {"S": "\x0b"}}}, b'{"pk":{"B":"/w=="},"s":{"S":"\\u000B"}}'),
+        ({"Item": {"l": {"L": []}}}, b'{"l":{"L":[]}}'),
+    ],
+)
+def test_a_failed_condition_tells_the_item_it_met_where_the_reply_has_it(
+    members: dict[str, Any], item: bytes | None
+) -> None:
+    error = reply("ConditionalCheckFailedException", **members)
+
+    with pytest.raises(ConditionFailed) as caught, translated("dynamodb:PutItem", RESOURCE):
+        raise error
+
+    assert item == caught.value.item

@@ -80,3 +80,35 @@ def test_a_consumption_that_may_not_be_read_is_never_taken_for_none() -> None:
 
     with pytest.raises(AccessDenied, match="cloudwatch:GetMetricStatistics"):
         capacity(Denied()).consumed_read_units_per_second("orders", None)
+
+
+def test_writes_have_a_quota_of_their_own() -> None:
+    read, write = {"Quota": {"Value": 40_000.0}}, {"Quota": {"Value": 7_000.0}}
+    quotas = Scripted("service-quotas", (200, read), (200, write))
+    source = AwsCapacity(lambda: None, lambda: quotas.client, ManualClock(), [].append)  # type: ignore[arg-type, return-value]
+
+    assert [40_000.0, 7_000.0] * 2 == [
+        quota() for _ in range(2) for quota in (source.table_read_quota, source.table_write_quota)
+    ]
+    assert ["GetServiceQuota"] * 2 == quotas.calls
+
+
+@pytest.mark.parametrize(("kind", "metric"), [("read", "Read"), ("write", "Write")])
+def test_reads_and_writes_have_metrics_of_their_own(kind: str, metric: str) -> None:
+    metrics = Metrics(600.0)
+    source = capacity(metrics)
+    ask = source.consumed_write_units_per_second if kind == "write" else source.consumed_read_units_per_second
+
+    assert 10.0 == ask("orders", "by-city")
+    (asked,) = metrics.asked
+    assert f"Consumed{metric}CapacityUnits" == asked["MetricName"]
+    assert {"Name": "GlobalSecondaryIndexName", "Value": "by-city"} in asked["Dimensions"]
+
+
+def test_a_denied_metric_of_writes_is_said_to_be_theirs() -> None:
+    class Denied:
+        def get_metric_statistics(self, **_: Any) -> Any:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetMetricStatistics")
+
+    with pytest.raises(AccessDenied, match="the consumed write capacity of orders"):
+        capacity(Denied()).consumed_write_units_per_second("orders", None)

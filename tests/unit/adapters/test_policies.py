@@ -11,9 +11,11 @@ from airflow_dynamo_pipeline.errors import InvalidRequest
 
 EXPORT = {"table_name": "orders", "s3_uri": "s3://backups/daily/"}
 MANIFEST = "s3://backups/daily/AWSDynamoDB/2026-01-02-03-04-05-0a1b2c3d/manifest-summary.json"
+FOLDER = "daily/AWSDynamoDB/2026-01-02-03-04-05-0a1b2c3d"
 KMS_KEY = "arn:aws:kms:eu-west-1:111122223333:key/k"
 LEAST: dict[str, dict[str, str]] = {
     "DynamoDBExportOperator": EXPORT,
+    "DynamoDBImportOperator": EXPORT,
     "DynamoDBVerifyOperator": {"manifest_uri": MANIFEST},
     "DynamoDBProvisionedModeSensor": {"table_name": "orders"},
     "DynamoDBPointInTimeRecoverySensor": {"table_name": "orders"},
@@ -57,6 +59,65 @@ def test_commands_are_named_after_their_operators() -> None:
     for operator, policy in POLICIES.items():
         words = re.findall("S3|[A-Z][a-z]+", operator.removeprefix("DynamoDB"))
         assert "-".join(words[:-1]).lower() == policy.command
+
+
+def test_an_import_needs_these_and_nothing_else() -> None:
+    bucket, table = "arn:aws:s3:::backups", "arn:aws:dynamodb:*:*:table/orders"
+    below = {"StringLike": {"s3:prefix": ["daily", "daily/*"]}}
+    written = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+
+    assert {
+        "DescribeTable": (
+            ["dynamodb:DescribeTable", "dynamodb:DescribeTimeToLive", "dynamodb:ListTagsOfResource"],
+            table,
+            {},
+        ),
+        "WriteItems": (["dynamodb:BatchWriteItem", "dynamodb:DeleteItem", "dynamodb:PutItem"], table, {}),
+        "ListObjects": (["s3:ListBucket"], bucket, below),
+        "ReadBackup": (["s3:GetObject"], f"{bucket}/daily/*", {}),
+        "ListUploads": (["s3:ListBucketMultipartUploads"], bucket, {}),
+        "WriteRecords": (written, f"{bucket}/daily/_imports/*", {}),
+    } == allowed("DynamoDBImportOperator", **EXPORT, no_on_demand_ratio=True)
+
+
+@pytest.mark.parametrize("word", ["skip", "fail", "newer", "condition"])
+def test_an_import_under_a_condition_puts_single_items_only(word: str) -> None:
+    actions = allowed("DynamoDBImportOperator", **EXPORT, on_conflict=word)["WriteItems"][0]
+
+    assert ["dynamodb:PutItem"] == actions
+
+
+def test_an_import_that_may_go_anywhere_reads_no_tags() -> None:
+    actions = allowed("DynamoDBImportOperator", **EXPORT, allow_protected=True)["DescribeTable"][0]
+
+    assert "dynamodb:ListTagsOfResource" not in actions
+
+
+def test_the_records_of_an_import_may_lie_in_another_bucket() -> None:
+    found = allowed("DynamoDBImportOperator", **EXPORT, rejects_s3_uri="s3://records")
+
+    assert "arn:aws:s3:::backups/daily/*" == found["ReadBackup"][1]
+    assert "arn:aws:s3:::records/_imports/*" == found["WriteRecords"][1]
+    assert ("arn:aws:s3:::records", {"StringLike": {"s3:prefix": "_imports/*"}}) == (
+        found["ListObjectsOfImports"][1:]
+    )
+    assert "arn:aws:s3:::records" == found["ListUploads"][1]
+
+
+@pytest.mark.parametrize(
+    ("uri", "prefix", "objects"),
+    [
+        (MANIFEST, [FOLDER, f"{FOLDER}/*"], f"{FOLDER}/*"),
+        ("s3://backups/old/manifest", ["old", "old/*"], "old/*"),
+        ("s3://backups", "*", "*"),
+        ("s3://backups/*", ["*", "*/*"], "*/*"),
+    ],
+)
+def test_an_import_reads_the_folder_that_it_is_given(uri: str, prefix: object, objects: str) -> None:
+    found = allowed("DynamoDBImportOperator", table_name="orders", s3_uri=uri)
+
+    assert {"StringLike": {"s3:prefix": prefix}} == found["ListObjects"][2]
+    assert f"arn:aws:s3:::backups/{objects}" == found["ReadBackup"][1]
 
 
 def test_an_export_needs_these_and_nothing_else() -> None:

@@ -240,6 +240,37 @@ def test_an_export_with_a_file_missing_ends_with_1_and_names_it(world: World) ->
     assert missing in done.stderr
 
 
+def test_an_export_is_compared_with_a_table(world: World) -> None:
+    uri = world.result(*EXPORT)["manifest_uri"]
+    result = world.result("verify", uri, "--table", "orders", "--units-per-second", "1000")
+
+    assert (True, 5, 5) == (result["identical"], result["item_count"], result["table_item_count"])
+
+
+def test_a_table_that_differs_ends_with_1_and_names_the_key(world: World) -> None:
+    uri = world.result(*EXPORT)["manifest_uri"]
+    next(iter(world.table.items.values()))["extra"] = {"S": "x"}
+
+    done = world.run("verify", uri, "--table", "orders", "--units-per-second", "1000", "--json")
+
+    assert (1, "") == (done.exit_code, done.stdout)
+    assert '{"pk":{"S":"0"}}: differs in extra' in done.stderr
+
+
+def test_a_stopped_comparison_ends_with_130(world: World) -> None:
+    uri = world.result(*EXPORT)["manifest_uri"]
+    world.table.before_scan = failing(Stopped("told to stop"))
+
+    assert 130 == world.run("verify", uri, "--table", "orders").exit_code
+
+
+def test_a_rate_without_a_table_ends_with_10(world: World) -> None:
+    done = world.run("verify", "s3://b/AWSDynamoDB/x/manifest-summary.json", "--ratio", "0.5")
+
+    assert (10, "") == (done.exit_code, done.stdout)
+    assert "ratio: says how a table is read, and none is named" in done.stderr
+
+
 def test_what_is_no_manifest_ends_with_10(world: World) -> None:
     done = world.run("verify", "s3://backups/daily")
 

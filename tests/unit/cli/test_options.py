@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_dynamo_pipeline.cli.options import FLAGS, HELP
+from airflow_dynamo_pipeline.cli.options import FLAGS, HELP, VERIFY_HELP
+from airflow_dynamo_pipeline.engine import verify_request
 from airflow_dynamo_pipeline.engine.requests import COERCIONS, REQUIRED
 from tests.unit.cli.world import EXPORT, World
 
@@ -108,3 +109,35 @@ def test_a_flag_that_is_not_given_is_off(world: World) -> None:
 
     (request,) = world.requests
     assert (False, False) == (request.consistent_read, request.keep_checkpoint)
+
+
+# --- verify ---------------------------------------------------------------------------------------
+
+
+def test_there_is_an_option_for_every_setting_of_a_verification_but_its_argument() -> None:
+    assert set(verify_request.COERCIONS) == {*VERIFY_HELP, "manifest_uri"}
+
+
+def test_every_option_of_a_verification_reaches_the_request(world: World) -> None:
+    uri = world.result(*EXPORT)["manifest_uri"]
+    given = ["--segments", "3", "--max-differences", "7", "--consistent-read", "--units-per-second", "50"]
+    world.result("verify", uri, "--table-name", "orders", *given)
+
+    assert [
+        verify_request.VerifyRequest(
+            manifest_uri=uri,
+            table_name="orders",
+            units_per_second=50.0,
+            segments=3,
+            consistent_read=True,
+            max_differences=7,
+        )
+    ] == world.verifications
+
+
+def test_the_default_of_max_differences_is_what_its_help_says(world: World) -> None:
+    uri = world.result(*EXPORT)["manifest_uri"]
+    world.result("verify", uri, "--table-name", "orders", "--ratio", "0.5")
+    (request,) = world.verifications
+
+    assert f"[default: {request.max_differences}]" in VERIFY_HELP["max_differences"]

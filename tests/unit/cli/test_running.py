@@ -13,7 +13,13 @@ def kinds(root: type[PipelineError] = PipelineError) -> list[type[PipelineError]
     return [root, *(kind for child in root.__subclasses__() for kind in kinds(child))]
 
 
-REFUSED = {errors.Refused, errors.InvalidRequest, errors.PreflightFailed, errors.InvalidSetting}
+REFUSED = {
+    errors.Refused,
+    errors.InvalidRequest,
+    errors.PreflightFailed,
+    errors.ImportRefused,
+    errors.InvalidSetting,
+}
 
 
 @pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -15,8 +15,10 @@ from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, MemoryStore, MemoryTable
 from airflow_dynamo_pipeline.cli import main as module
 from airflow_dynamo_pipeline.engine.plan import Ports
-from airflow_dynamo_pipeline.engine.ports import ScanCall
+from airflow_dynamo_pipeline.engine.ports import KeyAttribute, ScanCall, TableDescription
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
+from airflow_dynamo_pipeline.engine.verify_plan import VerifyPorts
+from airflow_dynamo_pipeline.engine.verify_request import VerifyRequest
 
 EXPORT = ("export", "--table", "orders", "--s3-uri", "s3://backups/daily", "--segments", "2")
 
@@ -27,6 +29,9 @@ class Table(MemoryTable):
     def __init__(self, count: int) -> None:
         super().__init__({"pk": {"S": str(n)}} for n in range(count))
         self.before_scan: Callable[[], None] = lambda: None
+
+    def describe(self) -> TableDescription:
+        return replace(super().describe(), key=(KeyAttribute("pk", "S"),))
 
     def scan(self, call: ScanCall) -> bytes:
         self.before_scan()
@@ -40,11 +45,13 @@ class World:
     table: Table = field(default_factory=lambda: Table(5))
     store: MemoryStore = field(default_factory=MemoryStore)
     requests: list[ExportRequest] = field(default_factory=list)
+    verifications: list[VerifyRequest] = field(default_factory=list)
     profiles: list[tuple[str | None, str | None]] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
     def put_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "export_ports", self._ports)
+        monkeypatch.setattr(module, "verify_ports", self._verify_ports)
         monkeypatch.setattr(module, "reading_store", lambda *_: self.store)
         monkeypatch.setattr(module, "clients", self._clients)
 
@@ -85,3 +92,16 @@ class World:
             say=say,
             warn=warn,
         )
+
+    def _verify_ports(
+        self,
+        made: Callable[[str], Any],
+        request: VerifyRequest,
+        *,
+        stop: threading.Event,
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> VerifyPorts:
+        self.verifications.append(request)
+        ports = self._ports(made, request.reading, stop=stop, say=say, warn=warn)
+        return VerifyPorts(ports=ports, consistent=self.table)

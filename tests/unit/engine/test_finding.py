@@ -88,6 +88,15 @@ def test_a_manifest_of_an_unknown_format_is_refused(
     assert told in problem
 
 
+@pytest.mark.parametrize("part", [{"indexName": "by_day"}, {"filtered": True}])
+def test_an_export_of_an_index_or_with_a_projection_is_warned_of(
+    bucket: Bucket, part: dict[str, object]
+) -> None:
+    bucket.find(bucket.export(OURS, airflowDynamoPipeline={"fileFormat": "dynamodb_json", **part}))
+
+    assert "its items may lack attributes" in bucket.warned[0]
+
+
 @pytest.mark.parametrize("suffix", ["md5", "checksum"])
 @pytest.mark.parametrize("name", ["manifest-summary", "manifest-files"])
 def test_a_checksum_file_that_does_not_match_is_refused(bucket: Bucket, name: str, suffix: str) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +10,7 @@ import pytest
 
 from airflow_dynamo_pipeline.adapters.memory import Item
 from airflow_dynamo_pipeline.engine import table_verify
+from airflow_dynamo_pipeline.engine.manifest import checksum
 from airflow_dynamo_pipeline.engine.ports import ScanCall, TableDescription
 from airflow_dynamo_pipeline.errors import (
     InvalidExport,
@@ -66,9 +70,7 @@ def test_i5_a_changed_attribute_fails_and_names_key_and_attribute() -> None:
 
 
 def test_i5_a_value_of_another_type_is_a_difference() -> None:
-    assert {key(3): "differs in state"} == findings(
-        changed(3, lambda item: item.update(state={"B": "open"}))
-    )
+    assert {key(3): "differs in state"} == findings(changed(3, lambda item: item.update(state={"B": "open"})))
 
 
 def test_i5_all_attributes_that_differ_are_named_whichever_side_lacks_them() -> None:
@@ -167,21 +169,13 @@ def test_i5_an_item_that_is_twice_in_the_export_is_named() -> None:
 
 def write_file(compared: Compared, where: str, body: bytes) -> None:
     """Put another file into the export, the manifest telling of it."""
-    import base64
-    import hashlib
-    import json
-
-    from airflow_dynamo_pipeline.engine.manifest import checksum
-
     store, layout = compared.store, compared.layout
     store.put(where, body)
     lines = [json.loads(line) for line in store.objects[layout.files_key].body.splitlines()]
     for line in lines:
         if line["dataFileS3Key"] == where:
             line["itemCount"] = body.count(b"\n")
-            line["md5Checksum"] = base64.b64encode(
-                hashlib.md5(body, usedforsecurity=False).digest()
-            ).decode()
+            line["md5Checksum"] = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
     listed = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
     store.put(layout.files_key, listed)
     store.put(layout.files_checksum_key, checksum(listed))

@@ -51,6 +51,7 @@ class Compared:
     """An export made of one table, and the comparison of it with another."""
 
     source: list[Item] = field(default_factory=some)
+    source_key: tuple[KeyAttribute, ...] = KEY
     target: KeyedTable = field(default_factory=lambda: KeyedTable(some()))
     consistent: KeyedTable | None = None  # None: the target itself
     export_settings: dict[str, Any] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class Compared:
 
     def __post_init__(self) -> None:
         self.store = MemoryStore()
-        source = SmallPages(KeyedTable(self.source), most=4)
+        source = SmallPages(KeyedTable(self.source, self.source_key), most=4)
         asked = {"units_per_second": NO_WAITING, "segments": 2, **self.export_settings}
         self.uri = World(store=self.store, table=source).export(request(**asked)).manifest_uri
         self.layout = layout_of(self.uri)
@@ -88,5 +89,3 @@ class Compared:
         body = json.dumps(summary).encode()
         self.store.put(self.layout.summary_key, body)
         self.store.put(self.layout.summary_checksum_key, checksum(body))
-
-

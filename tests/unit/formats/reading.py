@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_dynamo_pipeline.formats.reading import BadLine, ReadSettings
 from airflow_dynamo_pipeline.formats.readers import READERS
+from airflow_dynamo_pipeline.formats.reading import BadLine, ReadSettings
 
 
 @dataclass

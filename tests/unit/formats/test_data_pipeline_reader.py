@@ -39,7 +39,9 @@ def test_attributes_named_like_tags_keep_their_names() -> None:
 def test_values_stay_character_for_character() -> None:
     line = b'{"a":{"s":"\\uD83D\\uDE00 \\/ \xc3\xa9 {\\"s\\":1}"},"n":{"n":"-0.1000E-5"},"b":{"b":"AAH/"}}'
 
-    assert line.replace(b'{"s":"\\u', b'{"S":"\\u').replace(b'{"n":', b'{"N":').replace(b'{"b":', b'{"B":') == one(line)
+    assert line.replace(b'{"s":"\\u', b'{"S":"\\u').replace(b'{"n":', b'{"N":').replace(
+        b'{"b":', b'{"B":'
+    ) == one(line)
 
 
 def test_empty_values_are_values() -> None:

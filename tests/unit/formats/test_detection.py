@@ -7,6 +7,7 @@ import pytest
 
 from airflow_dynamo_pipeline.formats.contents import StoredContent
 from airflow_dynamo_pipeline.formats.detection import detect, detect_content
+from airflow_dynamo_pipeline.formats.reading import MAX_LINE_BYTES
 
 
 @pytest.mark.parametrize(
@@ -94,14 +95,26 @@ def test_a_long_first_line_is_looked_at_whole() -> None:
     assert "data_pipeline" == detect_content(stored("0000", data, []))
 
 
+def test_a_first_line_that_is_too_long_is_detected_by_how_it_begins() -> None:
+    data = b'{"Item":{"a":{"S":"%s"}}}\n' % (b"x" * MAX_LINE_BYTES)
+
+    assert "dynamodb_json" == detect_content(stored("0000", data, []))
+    assert None is detect_content(stored("0000", data[8:], []))
+
+
 @pytest.mark.parametrize(
     ("name", "data", "reader"),
-    [("a", b"PAR1", "parquet"), ("a", b"PA", None), ("a.csv.gz", b"", "csv"), ("a", gzip.compress(b""), None)],
+    [
+        ("a", b"PAR1", "parquet"),
+        ("a", b"PA", None),
+        ("a.csv.gz", b"", "csv"),
+        ("a", gzip.compress(b""), None),
+    ],
 )
 def test_tiny_files_are_detected(name: str, data: bytes, reader: str | None) -> None:
     assert reader == detect_content(stored(name, data, []))
 
 
 def test_a_damaged_file_is_named_as_such() -> None:
-    with pytest.raises(ValueError, match="gzip"):
+    with pytest.raises(ValueError, match="stops short"):
         detect_content(stored("0000", gzip.compress(b"{}")[:12], []))

@@ -3,15 +3,18 @@ from __future__ import annotations
 import pytest
 
 from airflow_dynamo_pipeline.formats import dynamodb_json_reader as module
-from airflow_dynamo_pipeline.formats.reading import ReadSettings
 from airflow_dynamo_pipeline.formats.readers import READERS
+from airflow_dynamo_pipeline.formats.reading import ReadSettings
 from tests.unit.formats.reading import read
 
 GOOD = b'{"Item":{"id":{"N":"1"}}}\n'
 DEEP = 100_000
 
 SMUGGLED = {
-    "a delete after the item": (b'{"Item":{"id":{"N":"1"}}},{"DeleteRequest":{"Key":{"id":{"N":"2"}}}}', "not JSON"),
+    "a delete after the item": (
+        b'{"Item":{"id":{"N":"1"}}},{"DeleteRequest":{"Key":{"id":{"N":"2"}}}}',
+        "not JSON",
+    ),
     "a delete where the item should end": (
         b'{"Item":{"id":{"N":"1"}}}},{"DeleteRequest":{"Key":{"id":{"N":"2"}}',
         "not JSON",
@@ -95,7 +98,10 @@ def test_blank_lines_count() -> None:
 
 
 def test_items_are_handed_out_character_for_character() -> None:
-    item = b'{"a":{"S":"\\uD83D\\uDE00 \\/ \xc3\xa9"},"n":{"N":"1.50E+0"},"m":{"M":{"Item":{"S":"}\\n{\\"Item\\":{"}}}}'
+    item = (
+        b'{"a":{"S":"\\uD83D\\uDE00 \\/ \xc3\xa9"},'
+        b'"n":{"N":"1.50E+0"},"m":{"M":{"Item":{"S":"}\\n{\\"Item\\":{"}}}}'
+    )
 
     found = read("dynamodb_json", GOOD + b'{"Item":' + item + b"}\n")
 
@@ -105,7 +111,9 @@ def test_items_are_handed_out_character_for_character() -> None:
 def test_blocks_as_exporters_write_them_are_not_read_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fast path takes them all; were it to refuse them, nothing but the speed would show it."""
     monkeypatch.delattr(module, "read_one_by_one")
-    lines = [b'{"Item":{"id":{"N":"%d"},"a":{"S":"%s \xc3\xa9"}}}\n' % (n, b"}" * (n % 90)) for n in range(9000)]
+    lines = [
+        b'{"Item":{"id":{"N":"%d"},"a":{"S":"%s \xc3\xa9"}}}\n' % (n, b"}" * (n % 90)) for n in range(9000)
+    ]
 
     found = read("dynamodb_json", b"".join(lines), 70_000)
 

@@ -1,0 +1,1 @@
+dynamo-pipeline import --table orders-copy --ratio 0.5 --dry-run "$MANIFEST_URI"
