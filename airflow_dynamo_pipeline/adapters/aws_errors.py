@@ -77,6 +77,8 @@ TROUBLE = frozenset(
         "KMS.DependencyTimeoutException",
         "KMS.KMSInternalException",
         "LimitExceededException",
+        "TransactionConflictException",
+        "ReplicatedWriteConflictException",
     }
 )
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -89,7 +91,9 @@ MISSING = {
     "NoSuchBucket": "bucket",
     "NoSuchKey": "key",
 }
-INVALID = frozenset({"ValidationException", "SerializationException"})
+INVALID = frozenset(
+    {"ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"}
+)
 WRITES = frozenset({"dynamodb:BatchWriteItem", "dynamodb:PutItem", "dynamodb:DeleteItem"})
 CONDITION_FAILED = "ConditionalCheckFailedException"
 NETWORK = (

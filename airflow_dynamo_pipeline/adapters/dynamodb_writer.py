@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.adapters.dynamodb import described, resource_text
 from airflow_dynamo_pipeline.adapters.transport import Transport
@@ -13,6 +15,7 @@ from airflow_dynamo_pipeline.engine.ports import TableDescription
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+UNKNOWN_OPERATION = "UnknownOperationException"  # of DynamoDB Local
 EXPIRING = ("ENABLED", "ENABLING")
 
 
@@ -36,13 +39,16 @@ class DynamoDBWriter:
         return told.get("AttributeName") if told.get("TimeToLiveStatus") in EXPIRING else None
 
     def tags(self) -> Mapping[str, str]:
-        """The table's tags; raises AccessDenied."""
+        """The table's tags, none where the server knows no tags; raises AccessDenied."""
         arn = self.describe().arn
-        found: dict[str, str] = {}
+        pages = self._client.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
         with translated("dynamodb:ListTagsOfResource", resource_text(self._table_name)):
-            for page in self._client.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn):
-                found.update({tag["Key"]: tag["Value"] for tag in page["Tags"]})
-        return found
+            try:
+                return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+            except ClientError as error:
+                if error.response["Error"]["Code"] == UNKNOWN_OPERATION:
+                    return {}
+                raise
 
     def write(self, operation: str, body: bytes) -> bytes:
         """Call BatchWriteItem, PutItem or DeleteItem, once.

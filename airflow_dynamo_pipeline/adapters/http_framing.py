@@ -12,10 +12,13 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import IO, NoReturn, cast
+from dataclasses import dataclass, replace
+from typing import IO, TYPE_CHECKING, NoReturn, cast
 
 from botocore import exceptions as boto
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 MAX_BODY_BYTES = 32 << 20  # twice the largest reply DynamoDB knows (16 MB), and no more of a broken one
 MAX_LINE_BYTES = 1 << 16
@@ -88,8 +91,9 @@ class _Connection:
     def __init__(self, connected: socket.socket, address: Address) -> None:
         self._url = address.url
         self._socket = connected
-        self._socket.settimeout(address.read_timeout)
-        self._reader = cast("IO[bytes]", self._socket.makefile("rb", BUFFER_BYTES))
+        self._read_timeout = address.read_timeout
+        self._socket.settimeout(self._read_timeout)
+        self._reader = cast("BufferedReader", self._socket.makefile("rb", BUFFER_BYTES))
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
 
@@ -105,12 +109,23 @@ class _Connection:
         """Whether the other side has closed it, or said something that nobody asked for."""
         return bool(self._poll.poll(0))
 
+    def _has_more(self) -> bool:
+        """Whether bytes came after a reply: the next call would take them for its own."""
+        self._socket.setblocking(False)  # noqa: FBT003
+        try:
+            return bool(self._reader.peek(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        finally:
+            self._socket.settimeout(self._read_timeout)
+
     def exchange(self, head: bytes, body: bytes) -> HttpReply:
         """Send a request and read the reply."""
         url = self._url
         try:
             self._socket.sendall(head + body)
-            return read_reply(self._reader)
+            reply = read_reply(self._reader)
+            return replace(reply, reusable=reply.reusable and not self._has_more())
         except TimeoutError as error:
             raise boto.ReadTimeoutError(endpoint_url=url, error=error) from error
         except EOFError as error:
@@ -153,7 +168,8 @@ def read_reply(reader: IO[bytes]) -> HttpReply:
         body = _chunked(reader, headers)
     else:
         body = _exactly(reader, _announced(headers))
-    reusable = is_current and headers.get("connection", "").lower() != "close"
+    words = [word.strip().lower() for word in headers.get("connection", "").split(",")]
+    reusable = is_current and "close" not in words
     return HttpReply(status, headers, body, reusable)
 
 

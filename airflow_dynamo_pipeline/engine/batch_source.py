@@ -29,10 +29,7 @@ class BatchSource:
     def get(self) -> Sequence[Entry] | None:
         """The next batch, None when there will be none; raises what reading raises."""
         while True:
-            try:
-                batch = self._batches.popleft()
-            except IndexError:
-                batch = None
+            batch = self.take()
             if batch is not None:
                 self._read_ahead()
                 return batch
@@ -41,6 +38,13 @@ class BatchSource:
                     if self._is_read:
                         return None
                     self._read()
+
+    def take(self) -> Sequence[Entry] | None:
+        """A batch that was read already, None when there is none just now."""
+        try:
+            return self._batches.popleft()
+        except IndexError:
+            return None
 
     def _read_ahead(self) -> None:
         """Read if few are left and nobody else does."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from airflow_dynamo_pipeline.engine.backoff import FIRST_PAUSE_SECONDS, worth_retrying
 from airflow_dynamo_pipeline.engine.batches import (
+    MOST_BYTES,
     MOST_ITEMS,
     BatchBody,
     BatchReply,
@@ -43,13 +44,17 @@ class BatchWriting:
     def write(self, batch: Sequence[Entry]) -> None:
         """Write a batch; a few of its items may be left for the next one."""
         self.left += batch
-        while len(self.left) >= MOST_ITEMS:
+        while len(self.left) >= MOST_ITEMS or self._is_heavy():
             self._send_some()
 
     def finish(self) -> None:
         """Write what is left."""
         while self.left:
             self._send_some()
+
+    def _is_heavy(self) -> bool:
+        """Whether a few large items are enough for a request."""
+        return sum([len(entry.item) for entry in self.left]) >= MOST_BYTES
 
     def _send_some(self) -> None:
         count, units = first_that_fit(self.left, self.calls.most_units)

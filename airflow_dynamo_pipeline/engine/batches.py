@@ -18,7 +18,7 @@ from airflow_dynamo_pipeline.errors import UnexpectedReply
 from airflow_dynamo_pipeline.items.values import UNREADABLE
 
 MOST_ITEMS = 25
-MOST_BYTES = 8 * 1024 * 1024  # of JSON; DynamoDB takes 16 MB, but a request is held in memory whole
+MOST_BYTES = 512 * 1024  # of JSON; DynamoDB takes 16 MB, but every writer holds a request in memory
 UNIT_BYTES = 1024
 
 _PUT = b'{"PutRequest":{"Item":'

@@ -66,6 +66,11 @@ class ConditionalWriting:
         """Nothing is ever left."""
 
     def _write(self, entry: Entry) -> None:
+        if entry.is_delete:
+            self.ledger.reject(
+                entry, f"a deletion cannot be made with on_conflict={self.request.on_conflict!r}"
+            )
+            return
         values = {}
         if self.request.on_conflict == "newer":
             version = _version_of(entry.item, self.request.version_attribute or "")
@@ -105,7 +110,7 @@ class ConditionalWriting:
         raise ImportFailed(  # the item stays unresolved, so that a retry meets it again
             with_hint(
                 f"{entry.block.file.key} line {entry.line}: table {self.request.table_name} already has an "
-                f"item with the key {', '.join(entry.key)}",
+                f"item with the key {', '.join(entry.key)}, or the backup has it twice",
                 "use on_conflict='skip' or 'overwrite', or another table",
             )
         )

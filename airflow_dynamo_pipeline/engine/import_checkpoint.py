@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -13,6 +14,8 @@ from airflow_dynamo_pipeline.engine.ledger import Ledger, Reject
 from airflow_dynamo_pipeline.engine.ports import ABSENT, Absent, ObjectStore, VersionConflict
 from airflow_dynamo_pipeline.errors import StaleAttempt
 from airflow_dynamo_pipeline.formats.rejects import encode_rejects
+
+OUR_NAME = re.compile(r"[0-9]{5}-[0-9a-f]{8}\.jsonl")
 
 
 class ImportCheckpoint:
@@ -62,9 +65,10 @@ class ImportCheckpoint:
         self._rejects = []
 
     def remove_unnamed_rejects(self) -> None:
-        """Remove what a killed attempt wrote and no checkpoint came to name."""
-        keys = set(self._store.keys(self._place.rejects_prefix))
-        self._store.delete(sorted(keys - set(self.state.rejects)))
+        """Remove what a killed attempt wrote and no checkpoint came to name; other people's files stay."""
+        prefix = self._place.rejects_prefix
+        ours = {key for key in self._store.keys(prefix) if OUR_NAME.fullmatch(key.removeprefix(prefix))}
+        self._store.delete(sorted(ours - set(self.state.rejects)))
 
     def _take_back(self, keys: Iterable[str]) -> None:
         """Remove what was written in vain: another attempt has the same rejects, and names its own files.

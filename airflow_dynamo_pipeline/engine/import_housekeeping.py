@@ -17,7 +17,7 @@ from airflow_dynamo_pipeline.engine.write_capacity import write_rate
 from airflow_dynamo_pipeline.errors import Stopped, TableChanged, Temporary
 
 CHECKPOINT_SECONDS = 10.0
-SOME_REJECTS = 5_000  # in memory: they are written down at once
+SOME_REJECT_BYTES = 2 * 1024 * 1024  # in memory: they are written down at once
 USABLE_STATES = (*WRITABLE_STATES, "UPDATING")  # a change of its capacity does not stop writes
 
 
@@ -67,10 +67,13 @@ class ImportHousekeeping:
         now = self._ports.clock.monotonic()
         if now - self._reported_at >= self._reports.every_seconds:
             self._report_now(now)
-        if now - self._checkpoint_at >= CHECKPOINT_SECONDS or self._ledger.rejects_held >= SOME_REJECTS:
+        if now - self._checkpoint_at >= CHECKPOINT_SECONDS or self._holds_rejects():
             self.write_checkpoint()
         if now - self._capacity_at >= CAPACITY_SECONDS:
             self._follow_the_table(now)
+
+    def _holds_rejects(self) -> bool:
+        return self._ledger.has_rejects and self._ledger.reject_bytes >= SOME_REJECT_BYTES
 
     def write_checkpoint(self) -> None:
         """Say how far the import has come."""

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.existing import Start
@@ -13,11 +14,14 @@ from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.import_records import ImportRecord
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.ports import ObjectStore
+from airflow_dynamo_pipeline.engine.records import LeaseRecord
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.engine.sources import Backup
-from airflow_dynamo_pipeline.errors import PreflightFailed, Problem
+from airflow_dynamo_pipeline.errors import LeaseHeld, PreflightFailed, Problem
 
 FOLDER = "_imports"  # a name that no reader of backups takes for a data file
+RESUME_WITHIN = timedelta(hours=24)  # what was written longer ago need not be in the table any more
+LIVE_WITHIN = timedelta(seconds=60)  # a lease shows life every five seconds; clocks differ a little
 MANIFESTS = ("manifest-summary.json", "manifest")
 
 
@@ -68,10 +72,10 @@ class Chosen:
 
 
 def records_location(request: ImportRequest, backup: Backup) -> S3Location:
-    """``rejects_s3_uri``, or the folder of the first source."""
+    """``rejects_s3_uri``, or the folder in which the backup was found, however a person spelled it."""
     if request.records_location is not None:
         return request.records_location
-    location = request.location
+    location = S3Location.parse(backup.stages[0].uri) if backup.stages else request.location
     folder, _, name = location.prefix.rpartition("/")
     files = {file.key for file in backup.stages[0].files} if backup.stages else set()
     if name in MANIFESTS or location.prefix in files:
@@ -79,43 +83,91 @@ def records_location(request: ImportRequest, backup: Backup) -> S3Location:
     return location
 
 
-def choose_place(
-    request: ImportRequest,
-    work: Work,
-    backup: Backup,
-    table_identity: str,
-    store: ObjectStore,
-    say: Callable[[str], None],
-) -> Chosen:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Search:
+    """Who looks for an import of which backup into which table, where and when."""
+
+    request: ImportRequest
+    work: Work
+    backup: Backup
+    table_identity: str
+    store: ObjectStore
+    now: datetime
+    say: Callable[[str], None]
+
+
+def choose_place(search: Search) -> Chosen:
     """Walk the imports of this backup into this table, oldest first.
 
     Raises PreflightFailed when one is finished and another was not asked for: a recurring DAG must not
-    write the same old items over the table's newer ones every day.
+    write the same old items over the table's newer ones every day. Raises LeaseHeld while another run works
+    on one.
     """
-    location = records_location(request, backup)
+    location = records_location(search.request, search.backup)
     for number in itertools.count():
-        place = ImportPlace(location, _import_id(request, backup, table_identity, number))
-        stored = store.get(place.record_key)
+        place = ImportPlace(location, _import_id(search, number))
+        stored = search.store.get(place.record_key)
         if stored is None:
             return Chosen(place, Start.NEW)
         record = records.decode(stored.body, ImportRecord, place.record_key)
-        is_own = work.run is not None and record.run == work.run and record.generation == work.generation
-        if record.finished_at is not None and is_own:
-            return Chosen(place, Start.ADOPT, record)
-        if record.finished_at is not None:
-            if request.on_existing == "new" or (work.run is not None and record.run == work.run):
-                continue  # another was asked for, or a person cleared a task that had succeeded
-            raise PreflightFailed([_finished(request, record, place)])
-        if is_own or request.on_existing == "resume":
-            return Chosen(place, Start.RESUME, record)
-        if request.on_existing == "fail":
-            raise PreflightFailed([_unfinished(place)])
-        say(f"unfinished import {place.import_id} is left as it is, on_existing is 'new'")
+        judge = _of_unfinished if record.finished_at is None else _of_finished
+        start = judge(search, place, record)
+        if start is not None:
+            return Chosen(place, start, record)
     raise AssertionError  # numbers never end
 
 
-def _import_id(request: ImportRequest, backup: Backup, table_identity: str, number: int) -> str:
-    what = "\n".join([backup.identity, table_identity, request.fingerprint(), str(number)])
+def _of_finished(search: Search, place: ImportPlace, record: ImportRecord) -> Start | None:
+    """Adopt one's own; None where another may be made."""
+    request, work = search.request, search.work
+    is_same_run = work.run is not None and record.run == work.run
+    if is_same_run and record.generation == work.generation:
+        return Start.ADOPT
+    if request.on_existing == "new" or is_same_run:
+        return None  # another was asked for, or a person cleared a task that had succeeded
+    raise PreflightFailed([_finished(request, record, place)])
+
+
+def _of_unfinished(search: Search, place: ImportPlace, record: ImportRecord) -> Start | None:
+    """Resume one's own, and not too long ago that of the same run; None where another may be made."""
+    request, work = search.request, search.work
+    is_same_run = record.run == work.run
+    if is_same_run and work.run is not None and record.generation == work.generation:
+        return Start.RESUME
+    if request.on_existing == "fail":
+        raise PreflightFailed([_unfinished(place)])
+    seen_at, is_live = _last_seen(search.store, place, record, search.now)
+    if is_same_run and request.on_existing == "resume" and search.now - seen_at < RESUME_WITHIN:
+        return Start.RESUME
+    if is_live:
+        raise LeaseHeld(f"another live run imports this backup into this table ({place.lease_key})")
+    why = _why_not(request, record, work)
+    search.say(f"unfinished import {place.import_id} is left as it is: {why}")
+    return None
+
+
+def _last_seen(
+    store: ObjectStore, place: ImportPlace, record: ImportRecord, now: datetime
+) -> tuple[datetime, bool]:
+    """When somebody last worked on an import, and whether somebody does just now."""
+    found = store.get(place.lease_key)
+    if found is None:
+        return record.started_at, False
+    lease = records.decode(found.body, LeaseRecord, place.lease_key)
+    return lease.beat_at, not lease.released and now - lease.beat_at < LIVE_WITHIN
+
+
+def _why_not(request: ImportRequest, record: ImportRecord, work: Work) -> str:
+    if request.on_existing == "new":
+        return "on_existing is 'new'"
+    if record.run != work.run:
+        return f"it is of another run ({record.run}), and the table may have changed since"
+    return f"nobody has worked on it for {RESUME_WITHIN}, and the table may have changed since"
+
+
+def _import_id(search: Search, number: int) -> str:
+    which = [search.backup.identity, search.table_identity, search.request.fingerprint(), str(number)]
+    what = "\n".join(which)
     return hashlib.sha256(what.encode()).hexdigest()[:12]
 
 

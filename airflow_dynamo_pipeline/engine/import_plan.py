@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from airflow_dynamo_pipeline.engine.finding import find_backup
 from airflow_dynamo_pipeline.engine.identity import Work
-from airflow_dynamo_pipeline.engine.import_place import Chosen, choose_place, records_location
+from airflow_dynamo_pipeline.engine.import_place import Chosen, Search, choose_place, records_location
 from airflow_dynamo_pipeline.engine.import_reading import Reading, stored_content
 from airflow_dynamo_pipeline.engine.import_request import AUTO, ImportRequest
 from airflow_dynamo_pipeline.engine.ledger import Ledger
@@ -29,6 +29,7 @@ from airflow_dynamo_pipeline.formats.readers import READERS
 from airflow_dynamo_pipeline.items.keys import KeyReader
 
 WRITABLE_STATES = ("ACTIVE",)
+CHANGES = "incremental"
 PROTECTED_TAGS = frozenset({"env", "environment", "stage", "tier"})
 PROTECTED_VALUES = frozenset({"prod", "production", "live"})
 LOOKED_AT = 100  # items of the first file, for their keys
@@ -103,11 +104,16 @@ def make_import_plan(request: ImportRequest, work: Work, ports: ImportPorts) -> 
         problems += _backup_problems(request, backup, table, ports)
         problems += _place_problems(request, backup, ports)
         if table is not None and not any(problem.where == "rejects_s3_uri" for problem in problems):
-            chosen = finding(
-                problems,
-                "rejects_s3_uri",
-                lambda: choose_place(request, work, backup, table.identity, ports.records, ports.say),
+            search = Search(
+                request=request,
+                work=work,
+                backup=backup,
+                table_identity=table.identity,
+                store=ports.records,
+                now=ports.clock.now(),
+                say=ports.say,
             )
+            chosen = finding(problems, "rejects_s3_uri", lambda: choose_place(search))
     if problems or table is None or rate is None or backup is None or chosen is None:
         raise ImportRefused(problems)
     _warn_of(request, table, ttl, ports)
@@ -176,14 +182,31 @@ def _backup_problems(
         for text in READERS[reader].check_settings(request.reading):
             yield Problem("attributes", text)
             return
-    if any(stage.window for stage in backup.stages) and request.on_conflict != "overwrite":
+    yield from _reader_problems(request, {stage.reader for stage in backup.stages})
+    if table is not None and table.key:
+        yield from _key_problems(request, backup, table, ports.source)
+
+
+def _reader_problems(request: ImportRequest, readers: set[str]) -> Iterator[Problem]:
+    """What rejected items and changes cannot be imported with."""
+    if "rejects" in readers and request.file_format == AUTO:
+        yield Problem(
+            "file_format",
+            "these are rejected items, whose lines say themselves how they are read",
+            "look at them, and say file_format='rejects'",
+        )
+    if CHANGES in readers and request.on_conflict != "overwrite":
         yield Problem(
             "on_conflict",
             f"{request.on_conflict!r} cannot be used with incremental exports",
             "changes are applied in order: use 'overwrite'",
         )
-    if table is not None and table.key:
-        yield from _key_problems(request, backup, table, ports.source)
+    if CHANGES in readers and request.expired_items == "drop":
+        yield Problem(
+            "expired_items",
+            "'drop' cannot be used with incremental exports: an item's older version would stay",
+            "use 'keep'; DynamoDB deletes expired items by itself",
+        )
 
 
 def _key_problems(

@@ -17,7 +17,8 @@ class ImportResult:
 
     ``written`` includes ``deleted``; ``expired`` are among the written, or the skipped. ``duplicates`` are
     items whose key came before: all of them, up to a million items an attempt, beyond that in the
-    share of keys that was looked at (``duplicates_share``).
+    share of keys that was looked at (``duplicates_share``); of an import that was resumed, at least those
+    that one attempt met. ``conflicted`` is 0: with ``on_conflict="fail"`` the first one fails the task.
     """
 
     import_id: str
@@ -67,7 +68,7 @@ def refuse_too_many_rejects(
             f"{accounts.rejected:,} items were rejected, max_rejected is {most:,}; "
             f"{accounts.written:,} items of {accounts.read:,} read so far were written to {table_name}; "
             f"each rejected item stands with its reason in {place.rejects_uri}{example}",
-            "mend them there and import that prefix with file_format='rejects', or raise max_rejected; "
-            "a retry goes on after what was read",
+            "raise max_rejected and run it again: it goes on after what was read. Rejected items can be "
+            "mended where they lie and imported from there with file_format='rejects'",
         )
     )

@@ -19,7 +19,7 @@ from airflow_dynamo_pipeline.engine.workers import Workers
 from airflow_dynamo_pipeline.errors import Stopped
 from airflow_dynamo_pipeline.items.keys import KeyReader
 
-MOST_REJECTS_HELD = 10_000  # in memory: beyond it the reader waits for a checkpoint
+MOST_REJECT_BYTES = 8 * 1024 * 1024  # in memory: beyond it writers wait for a checkpoint
 REJECTS_SECONDS = 0.2
 
 
@@ -42,7 +42,7 @@ class StageImport:
         """
         if self._too_many_rejects():
             return
-        source = BatchSource(self._reading.windows(stage), self._is_enough)
+        source = BatchSource(self._reading.windows(stage), self._too_many_rejects)
         tasks = range(self._plan.writers)
         workers = Workers(tasks, lambda _: self._work(source), threads=len(tasks))
         workers.run(self._ports.clock, tick=tick, stop_all=self._stop_all)
@@ -51,14 +51,21 @@ class StageImport:
         writing = self._writing()
         while (batch := source.get()) is not None:
             writing.write(batch)
+            if self._ledger.reject_bytes >= MOST_REJECT_BYTES:
+                self._wait_for_checkpoint(source, writing)
         writing.finish()
 
-    def _is_enough(self) -> bool:
-        """Whether to read no more; waits while more rejected items are in memory than should be."""
-        while self._ledger.rejects_held >= MOST_REJECTS_HELD and not self._too_many_rejects():
+    def _wait_for_checkpoint(self, source: BatchSource, writing: BatchWriting | ConditionalWriting) -> None:
+        """Wait while more rejected items are in memory than should be.
+
+        A checkpoint counts them once all items before them are written, so nobody waits with an item.
+        """
+        while (batch := source.take()) is not None:
+            writing.write(batch)
+        writing.finish()
+        while self._ledger.reject_bytes >= MOST_REJECT_BYTES and not self._too_many_rejects():
             if self._ports.clock.wait(self._ports.stop, REJECTS_SECONDS):
                 raise Stopped("told to stop while rejected items are written down")
-        return self._too_many_rejects()
 
     def _too_many_rejects(self) -> bool:
         return self._ledger.rejected > self._plan.request.max_rejected

@@ -39,6 +39,12 @@ class Reject:
     reader: str = ""  # how the text is read; empty: as its file
 
 
+def rejected_delete(file: str, line: int, reason: str, key: msgspec.Raw | bytes) -> Reject:
+    """The reject of a deletion: mended and imported again it must not become an item."""
+    text = b'{"Metadata":{"WriteTimestampMicros":{"N":"0"}},"Keys":' + bytes(key) + b"}"
+    return Reject(file, line, reason, text, "incremental")
+
+
 def rejected_item(file: str, line: int, reason: str, item: msgspec.Raw | bytes) -> Reject:
     """The reject of an item that could be read."""
     return Reject(file, line, reason, b'{"Item":' + bytes(item) + b"}", "dynamodb_json")
@@ -92,6 +98,11 @@ class FileAccount:
         self.is_read = False  # to its end
 
 
+def _held_by(reject: Reject) -> int:
+    """About how much memory a rejected item takes."""
+    return len(reject.text) + 500
+
+
 class Ledger:
     """All accounts of one attempt, kept by all threads."""
 
@@ -100,6 +111,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._files = {state.key: FileAccount(state) for state in states}
         self._rejects: list[Reject] = []
+        self.reject_bytes = 0  # of rejected items in memory, those of blocks that do not count yet included
         self.first_reject: Reject | None = None  # of this attempt, for a message
         self.under_way = 0
         self.rejected = sum(file.state.accounts.rejected for file in self._files.values())
@@ -118,6 +130,7 @@ class Ledger:
             block.file.blocks.append(block)
             self.under_way += block.waiting
             self.rejected += len(block.rejects)
+            self.reject_bytes += sum(map(_held_by, block.rejects))
             self.resolved += block.read - block.waiting
             self._fold(block.file)
 
@@ -151,7 +164,9 @@ class Ledger:
         """An item cannot be imported."""
         block: BlockAccount = entry.block
         with self._lock:
-            block.rejects.append(rejected_item(block.file.key, entry.line, reason, entry.item))
+            make = rejected_delete if entry.is_delete else rejected_item
+            block.rejects.append(make(block.file.key, entry.line, reason, entry.item))
+            self.reject_bytes += _held_by(block.rejects[-1])
             block.waiting -= 1
             self.under_way -= 1
             self.rejected += 1
@@ -175,13 +190,14 @@ class Ledger:
         """What a checkpoint may say now, and the rejected items that it counts for the first time."""
         with self._lock:
             rejects, self._rejects = self._rejects, []
+            self.reject_bytes -= sum(map(_held_by, rejects))
             states = [file.state for file in self._files.values()]
         return tuple(state for state in states if state.lines or state.done), rejects
 
     @property
-    def rejects_held(self) -> int:
-        """How many rejected items wait in memory for the next checkpoint."""
-        return len(self._rejects)
+    def has_rejects(self) -> bool:
+        """Whether rejected items wait for the next checkpoint."""
+        return bool(self._rejects)
 
     @property
     def files_done(self) -> int:

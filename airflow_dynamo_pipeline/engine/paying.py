@@ -53,13 +53,19 @@ class WriteCalls:
         self.stop = stop
         self.warn = warn
         self._before_call = before_call
-        self._factor = rate.first_factor
+        self._factor = max(1.0, rate.first_factor)
+        self._has_learned = False
         self._lock = threading.Lock()
         self._named_at: dict[str, float] = {}
 
     @property
     def most_units(self) -> float:
-        """Units of items that one call may hold, so that it stays small at a low rate."""
+        """Units of items that one call may hold, so that it stays small at a low rate.
+
+        The first calls hold one item each: what is overwritten may be larger than what is written.
+        """
+        if not self._has_learned:
+            return 1.0
         return max(1.0, self.throttle.units_per_second * CALL_SECONDS) / self._factor
 
     def call(self, operation: str, body: bytes, units: float, read: Callable[[bytes], Answer]) -> Answer:
@@ -99,8 +105,11 @@ class WriteCalls:
             self.throttle.slow_down()
 
     def _learn(self, factor: float) -> None:
+        """Up at once, down slowly, and never below one unit for each kilobyte of JSON."""
         with self._lock:
-            self._factor = max(0.05, KEPT_SHARE * self._factor + (1 - KEPT_SHARE) * factor)
+            self._has_learned = True
+            mean = KEPT_SHARE * self._factor + (1 - KEPT_SHARE) * factor
+            self._factor = max(1.0, factor, mean)
 
     def _turn(self, most_units: float) -> Booking:
         """A turn that is used at the moment it was given; see Scanner."""

@@ -1,8 +1,8 @@
 """A throttled, resumable import of any readable backup into an existing table.
 
-Memory: six files are read at a time, each with a piece of its download (1 MiB), a piece of its content
-(1 MiB) and a block of lines; four megabytes of batches wait for at most sixteen writers. It does not
-depend on the size of the files.
+Memory: four files are read at a time, each with a piece of its download and of its content (256 KiB
+each) and a block of lines; at most two windows of about half a mebibyte wait, and each of at most sixteen
+writers holds a request of as much. It does not depend on the size of the files.
 No file is written to the worker's disk.
 """
 

@@ -82,6 +82,11 @@ class RejectsReader:
         reader = self.readers().get(line.reader)
         if reader is None or line.reader == self.name:
             raise NotAnItem(f"its reader is {line.reader!r}; expected one of {', '.join(self.readers())}")
+        if line.reader == "csv" and not settings.csv_columns:
+            raise NotAnItem(
+                "a row of CSV alone does not say its columns: give csv_columns, "
+                "or put a line of DynamoDB JSON for the text and dynamodb_json for the reader"
+            )
         blocks = list(reader.blocks(_Text(line.content), settings))
         bad = [one for block in blocks for one in block.bad]
         if bad:

@@ -11,6 +11,7 @@ from tests.faults.attempts import Item
 from tests.faults.conftest import Tally
 from tests.faults.endpoint import Killed
 from tests.faults.import_backups import BASE_AT, WINDOW, Change, Laid, chain, native_base, native_window
+from tests.faults.import_sleeper import Sleeper
 from tests.faults.import_world import (
     MUTATING,
     ImportAttempt,
@@ -109,6 +110,24 @@ def test_i2_i11_told_to_stop_in_the_middle_of_a_window_it_goes_on_there(tally: T
         tally(1)
         assert_applied(one, attempt if attempt.outcome and not_failed(attempt) else one.run())
     assert stopped >= 3
+
+
+@pytest.mark.parametrize("writers", [1, 3])
+def test_i2_i11_a_stale_attempt_that_wakes_after_the_last_window_sets_nothing_back(
+    writers: int, tally: Tally
+) -> None:
+    """It slept in a call whose effect was done; before the next write it finds that the lease is lost."""
+    calls = world().run().operations
+    for at in range(calls.index("PutObject") + writers, len(calls) + 1, 3):
+        one = world()
+        stale = Sleeper(one, at, after=True, segments=writers)
+        successor = one.run()
+        assert ACCOUNTS == successor.accounts
+
+        tally(len(stale.wake(asleep=30.0).struck))
+
+        assert_table(one, AFTERWARDS + OTHERS)
+        assert_finished_once(one)
 
 
 def not_failed(attempt: ImportAttempt) -> bool:

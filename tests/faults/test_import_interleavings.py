@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError, StaleAttempt
-from tests.clock import VirtualClock
-from tests.faults.attempts import QUIET_SECONDS, items
+from tests.faults.attempts import items
 from tests.faults.conftest import Tally
-from tests.faults.endpoint import Door
 from tests.faults.import_backups import files
+from tests.faults.import_sleeper import Sleeper
 from tests.faults.import_world import (
     ImportAttempt,
     ImportWorld,
@@ -23,7 +22,6 @@ from tests.faults.import_world import (
     importing,
     working,
 )
-from tests.faults.script import Fault, Kind
 
 pytestmark = pytest.mark.usefixtures("small_steps")
 ITEMS = items(10)
@@ -31,29 +29,6 @@ LAID = files([*ITEMS[:3], "no JSON", *ITEMS[3:6]], ITEMS[6:])
 REJECTS = [("given/part-0.json", 4)]
 ACCOUNTS = accounts(11, rejected=1)
 SETTINGS: dict[str, Any] = {"max_rejected": 1, "units_per_second": 12.0}
-PATIENCE_SECONDS = 120.0
-
-
-class Sleeper:
-    """An attempt in a thread of its own that sleeps at one of its calls until it is woken."""
-
-    def __init__(self, world: ImportWorld, at: int, *, after: bool, minute: int = 0) -> None:
-        self.clock = VirtualClock(QUIET_SECONDS, began_at=60.0 * minute)
-        self.attempt = ImportAttempt(world, importing(LAID, **SETTINGS), clock=self.clock)
-        self._opening = world.aws.door(Fault(Kind.FREEZE, at, after=after), clock=self.clock)
-        self.door: Door = self._opening.__enter__()  # closed in wake
-        self._thread = threading.Thread(target=self.attempt.through, args=(self.door,), daemon=True)
-        self._thread.start()
-        assert self.door.frozen.wait(PATIENCE_SECONDS), "neither frozen nor over"
-
-    def wake(self, *, asleep: float = 0.0) -> ImportAttempt:
-        """Let it go on, after so many seconds of its own clock, and wait for its end."""
-        self.clock.advance(asleep)
-        self.door.thaw.set()
-        self._thread.join(PATIENCE_SECONDS)
-        assert not self._thread.is_alive(), "it hangs"
-        self._opening.__exit__(None, None, None)
-        return self.attempt
 
 
 def world() -> ImportWorld:
@@ -78,7 +53,7 @@ def test_i2_a_stale_attempt_that_wakes_after_a_takeover_changes_nothing(
     named = calls()
     for at in range(named.index("PutObject") + 1, len(named) + 1):
         one = world()
-        stale = Sleeper(one, at, after=after)
+        stale = Sleeper(one, at, after=after, **SETTINGS)
         successor = one.run(**SETTINGS)
         assert ACCOUNTS == successor.accounts
         records = one.records
@@ -98,8 +73,8 @@ def test_i2_a_stale_attempt_that_wakes_after_a_takeover_changes_nothing(
 def test_i2_two_attempts_asleep_at_once_leave_the_import_to_the_third(first: int, tally: Tally) -> None:
     for second in range(18, len(calls()) + 1, 6):
         one = world()
-        sleeper = Sleeper(one, first, after=True)
-        rival = Sleeper(one, second, after=False, minute=1)
+        sleeper = Sleeper(one, first, after=True, **SETTINGS)
+        rival = Sleeper(one, second, after=False, minute=1, **SETTINGS)
         struck = len(sleeper.wake().struck)
         assert_checkpoints_are_true(one)
         struck += len(rival.wake().struck)

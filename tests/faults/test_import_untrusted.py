@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_dynamo_pipeline.errors import ImportFailed, ImportRefused, InvalidExport, UnexpectedReply
@@ -152,8 +152,8 @@ def test_the_other_formats_refuse_a_line_with_more_than_an_item_too(settings_: I
 
 FRAGMENTS = [
     b'{"Item":{"pk":{"S":"a"}}}', b'{"Item":{"pk":{"S":"b"},"v":{"M":{"Item":{"S":"}}"}}}}}', b"\n", b"\r",
-    b" ", b"{", b"}", b"[", b"]", b",", b'"', b"\\", b'"Item":', b"\x00", b"\xc0\xa2", b"\xff", b"\\u0022", b":",
-    b'{"DeleteRequest":{"Key":{"pk":{"S":"victim"}}}}', b'"PutRequest":', b"\xe2\x80\xa8", b"\x03", b"\x0b",
+    b" ", b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b'"Item":', b"\x00", b"\xc0\xa2", b"\xff",
+    b'{"DeleteRequest":{"Key":{"pk":{"S":"victim"}}}}', b'"PutRequest":', b"\xe2\x80\xa8", b"\x03",
 ]  # fmt: skip
 
 
@@ -165,6 +165,8 @@ def pairs_once(pairs: list[tuple[str, Any]]) -> Item:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=9))
+@example([FRAGMENTS[0], FRAGMENTS[0], b"\n"])  # as many items as lines, and as many bytes
+@example([FRAGMENTS[0], b"\n", FRAGMENTS[1]])
 def test_whatever_fragments_a_file_is_made_of_requests_hold_its_lines_items_and_nothing_else(
     fragments: list[bytes],
 ) -> None:

@@ -24,6 +24,7 @@ SLOW_INDEX = Throttled("no", [("IndexWriteProvisionedThroughputExceeded", INDEX)
 
 def writing(*answers: Answer) -> tuple[Parts, BatchWriting]:
     parts = Parts(ScriptedTable(list(answers)))
+    parts.calls._has_learned = True  # before that, calls hold one item each
     return parts, BatchWriting(
         calls=parts.calls,
         ledger=parts.ledger,

@@ -108,8 +108,10 @@ def test_what_no_checkpoint_names_is_removed() -> None:
     checkpoint = begun(store)
     rejected(ledger)
     write(checkpoint, ledger)
-    store.put(PLACE.rejects_prefix + "00001-dead.jsonl", b"x")
+    store.put(PLACE.rejects_prefix + "00001-deadbeef.jsonl", b"x")
+    notes = PLACE.rejects_prefix + "mended by hand.jsonl"
+    store.put(notes, b"x")
 
     checkpoint.remove_unnamed_rejects()
 
-    assert list(checkpoint.state.rejects) == reject_keys(store)
+    assert [*checkpoint.state.rejects, notes] == reject_keys(store)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ from airflow_dynamo_pipeline.adapters.memory import MemoryStore
 from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.existing import Start
 from airflow_dynamo_pipeline.engine.identity import Work
-from airflow_dynamo_pipeline.engine.import_place import Chosen, choose_place, records_location
+from airflow_dynamo_pipeline.engine.import_place import Chosen, Search, choose_place, records_location
 from airflow_dynamo_pipeline.engine.import_records import ImportRecord
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.sources import Backup, BackupFile, Stage
@@ -31,8 +31,17 @@ def backup(identity: str = "one") -> Backup:
 def choose(
     store: MemoryStore, job: Work | None = None, *, of: str = "one", table: str = "id", **settings: Any
 ) -> Chosen:
-    said: list[str] = []
-    return choose_place(request(**settings), job or work(), backup(of), table, store, said.append)
+    return choose_place(
+        Search(
+            request=request(**settings),
+            work=job or work(),
+            backup=backup(of),
+            table_identity=table,
+            store=store,
+            now=NOON + timedelta(minutes=5),
+            say=lambda _: None,
+        )
+    )
 
 
 def leave(store: MemoryStore, chosen: Chosen, job: Work | None = None, *, finished: bool) -> None:
@@ -99,13 +108,15 @@ def test_a_task_that_had_succeeded_and_was_cleared_imports_again() -> None:
     assert Start.NEW is choose(store, work(generation="1")).start
 
 
-def test_an_unfinished_import_of_another_run_is_resumed_left_or_refused_as_asked() -> None:
+def test_an_unfinished_import_of_another_run_is_left_as_it_is_or_refused_as_asked() -> None:
     store = MemoryStore()
     first = choose(store, OTHERS)
     leave(store, first, OTHERS, finished=False)
 
-    assert first.place == choose(store).place
-    assert first.place != choose(store, on_existing="new").place
+    for on_existing in ("resume", "new"):
+        found = choose(store, on_existing=on_existing)
+        assert Start.NEW is found.start
+        assert first.place != found.place
     with pytest.raises(PreflightFailed, match="begun and not finished"):
         choose(store, on_existing="fail")
 

@@ -54,8 +54,9 @@ def test_the_first_guess_is_replaced_by_what_replies_say() -> None:
         put(one)
         most.append(one.calls.most_units)
 
-    assert 0.625 == most[0]
-    assert most == sorted(most)
+    assert 1.0 == most[0]  # one item: what it replaces may be larger
+    assert 2.5 / 4 < most[1]
+    assert most[1:] == sorted(most[1:])
     assert 2.4 < most[-1] <= 2.5
 
 
