@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from airflow_dynamo_pipeline.adapters.allocator import share_one_arena
 from airflow_dynamo_pipeline.adapters.capacity import AwsCapacity
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.dynamodb_writer import DynamoDBWriter
@@ -34,6 +35,7 @@ def import_ports(
 
     ``around`` is put around the transport of writes; ``is_lean`` False: botocore makes every call.
     """
+    share_one_arena()
     clock = clock or SystemClock()
     dynamodb, s3 = refusing_cut_replies(client("dynamodb")), refusing_cut_replies(client("s3"))
     transport = transport_for(dynamodb, request.table_name, warn, is_lean=is_lean)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PIECE_BYTES = 5 * 1024 * 1024  # of an upload: the least that S3 takes; it takes 10,000 of them
-READ_BYTES = 256 * 1024
+READ_BYTES = 128 * 1024
 DELETE_AT_ONCE = 1000
 CONFLICTS = ("PreconditionFailed", "412", "NoSuchKey", "404")
 GONE = ("NoSuchKey", "404", "NotFound")

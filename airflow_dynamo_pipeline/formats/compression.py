@@ -11,7 +11,7 @@ from airflow_dynamo_pipeline.errors import MissingLibrary
 
 LEVEL = 1  # isal's level 1 beats zlib's 1 in size and speed; zlib's 6 costs thirteen times as much
 GZIP_WINDOW_BITS = 31  # a gzip header and trailer around the largest window; the header holds no time
-STEP_BYTES = 1 << 18  # of gzip's output at once
+STEP_BYTES = 1 << 17  # of gzip's output at once
 GZIP_SLICE_BYTES = 1 << 16  # of its input at once: what is left over after a step is copied
 ZSTD_SLICE_BYTES = 1 << 10  # likewise; four bytes can become 128 KiB, so a slice becomes 32 MiB at most
 

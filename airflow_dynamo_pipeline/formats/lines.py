@@ -9,7 +9,7 @@ import msgspec
 
 from airflow_dynamo_pipeline.formats.reading import KEPT_BYTES, MAX_LINE_BYTES, BadLine, Block
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 128 * 1024
 PIECE_BYTES = 64 * 1024  # what a block may exceed BLOCK_BYTES by
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

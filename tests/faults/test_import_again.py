@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_dynamo_pipeline.errors import ImportRefused, PipelineError
+from airflow_dynamo_pipeline.errors import ImportRefused, LeaseHeld, PipelineError
 from tests.faults.attempts import items
 from tests.faults.conftest import Tally
 from tests.faults.endpoint import Killed
@@ -100,20 +100,59 @@ def test_i2_the_next_run_of_a_recurring_dag_is_refused_unless_another_import_is_
     assert_table(one, ITEMS)
 
 
-@pytest.mark.parametrize(("word", "start"), [("resume", "resume"), ("new", "new"), ("fail", None)])
-def test_i2_what_another_run_left_unfinished_is_treated_as_was_asked(word: str, start: str | None) -> None:
+OTHER = working("dag|task|-1|next day")
+
+
+def unfinished() -> ImportWorld:
+    """What a run left that was killed, long enough ago to be known for dead."""
+    one = world()
+    first(one, Fault(Kind.KILL, on="BatchWriteItem"))
+    one.aws.clock.advance(3600.0)  # type: ignore[union-attr]
+    return one
+
+
+@pytest.mark.parametrize("word", ["resume", "new"])
+def test_i2_another_run_leaves_an_unfinished_import_as_it_is_and_makes_its_own(word: str) -> None:
+    one = unfinished()
+    (before,) = one.records
+
+    attempt = one.run(max_rejected=1, on_existing=word, work=OTHER)
+
+    assert "new" == attempt.result.start
+    assert accounts(7, rejected=1) == attempt.accounts
+    assert_table(one, ITEMS)
+    assert before in one.records
+
+
+def test_i2_a_cleared_task_goes_on_with_what_its_run_left_unfinished() -> None:
+    one = unfinished()
+
+    attempt = one.run(max_rejected=1, work=working(generation="1"))
+
+    assert "resume" == attempt.result.start
+    assert_table(one, ITEMS)
+    assert_finished_once(one)
+
+
+def test_i2_an_unfinished_import_is_refused_where_that_was_asked() -> None:
+    one = unfinished()
+
+    attempt = one.run(max_rejected=1, on_existing="fail", work=OTHER)
+
+    attempt.failed(ImportRefused, "'fail' was asked", "on_existing='resume'")
+    assert [] == one.items
+
+
+@pytest.mark.parametrize("word", ["resume", "new"])
+def test_i2_while_another_run_lives_no_second_import_begins(word: str) -> None:
     one = world()
     first(one, Fault(Kind.KILL, on="BatchWriteItem"))
 
-    attempt = one.run(max_rejected=1, on_existing=word, work=working("dag|task|-1|next day"))
+    attempt = one.run(max_rejected=1, on_existing=word, work=OTHER)
 
-    if start is None:
-        attempt.failed(ImportRefused, "'fail' was asked", "on_existing='resume'")
-        assert [] == one.items
-        return
-    assert start == attempt.result.start
-    assert accounts(7, rejected=1) == attempt.accounts
-    assert_table(one, ITEMS)
+    attempt.failed(LeaseHeld, "another live run")
+    assert not MUTATING & set(attempt.operations)
+    assert 1 == len(one.records)
 
 
 def test_i2_another_table_is_another_import() -> None:

@@ -59,6 +59,8 @@ def test_i7_a_key_twice_in_one_batch_is_imported_counted_and_named_by_both_lines
     assert [f"duplicate: {PLACE}: key b"] == warned(attempt, 1)
     assert_accounts(attempt)
     assert_finished_once(world)
+    refused = [call for call in attempt.operations if call == "PutItem"] if mode == "overwrite" else []
+    assert [] == refused  # no batch held the key twice, so none had to be written one by one
     kept = twice[3] if mode == "overwrite" else twice[1]
     assert_table(world, [twice[0], kept, twice[2]])
 
