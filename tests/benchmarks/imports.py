@@ -14,7 +14,7 @@ from tests.benchmarks.worker import WARM_UP_ITEMS
 ITEMS = 1_000_000
 SHARES = {"import": 1, "import-botocore": 10, "batch-writer": 50, "hook": 50}  # of the items: one in so many
 FILES = 8
-SEGMENTS = 4
+SEGMENTS = 1  # the peers write from one thread, too
 PERCENT = 5  # of every batch, handed back in the second run of each client
 LABELS = {
     "import": "our import operator",
