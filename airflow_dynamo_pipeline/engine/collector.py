@@ -18,7 +18,7 @@ def old_objects_set_aside() -> Iterator[None]:
     """
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(NEW_OBJECTS, *before[1:])
+    gc.set_threshold(max(NEW_OBJECTS, before[0]), *before[1:])
     try:
         yield
     finally:

@@ -19,10 +19,14 @@ def test_they_are_given_back_after_a_failure_too() -> None:
     assert 0 == gc.get_freeze_count()
 
 
-def test_it_runs_seldom_meanwhile_and_as_before_afterwards() -> None:
+@pytest.mark.parametrize(("usual", "meanwhile"), [(700, NEW_OBJECTS), (50_000, 50_000)])
+def test_it_runs_seldom_meanwhile_and_as_before_afterwards(usual: int, meanwhile: int) -> None:
     before = gc.get_threshold()
+    gc.set_threshold(usual, 11, 12)
+    try:
+        with old_objects_set_aside():
+            assert (meanwhile, 11, 12) == gc.get_threshold()
 
-    with old_objects_set_aside():
-        assert NEW_OBJECTS == gc.get_threshold()[0] > before[0]
-
-    assert before == gc.get_threshold()
+        assert (usual, 11, 12) == gc.get_threshold()
+    finally:
+        gc.set_threshold(*before)
