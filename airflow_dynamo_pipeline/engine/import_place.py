@@ -151,8 +151,8 @@ def _last_seen(
 ) -> tuple[datetime, bool]:
     """When somebody last worked on an import, and whether somebody does just now."""
     found = store.get(place.lease_key)
-    if found is None:
-        return record.started_at, False
+    if found is None:  # between the record and the lease lie a few calls
+        return record.started_at, now - record.started_at < LIVE_WITHIN
     lease = records.decode(found.body, LeaseRecord, place.lease_key)
     return lease.beat_at, not lease.released and now - lease.beat_at < LIVE_WITHIN
 

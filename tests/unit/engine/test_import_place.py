@@ -13,7 +13,7 @@ from airflow_dynamo_pipeline.engine.import_place import Chosen, Search, choose_p
 from airflow_dynamo_pipeline.engine.import_records import ImportRecord
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.sources import Backup, BackupFile, Stage
-from airflow_dynamo_pipeline.errors import PreflightFailed
+from airflow_dynamo_pipeline.errors import LeaseHeld, PreflightFailed
 from tests.unit.engine.world import work
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -29,7 +29,13 @@ def backup(identity: str = "one") -> Backup:
 
 
 def choose(
-    store: MemoryStore, job: Work | None = None, *, of: str = "one", table: str = "id", **settings: Any
+    store: MemoryStore,
+    job: Work | None = None,
+    *,
+    of: str = "one",
+    table: str = "id",
+    after: timedelta = timedelta(minutes=5),
+    **settings: Any,
 ) -> Chosen:
     return choose_place(
         Search(
@@ -38,7 +44,7 @@ def choose(
             backup=backup(of),
             table_identity=table,
             store=store,
-            now=NOON + timedelta(minutes=5),
+            now=NOON + after,
             say=lambda _: None,
         )
     )
@@ -149,3 +155,24 @@ def test_records_lie_in_the_folder_of_the_source_unless_another_is_said(
         location.bucket,
         location.key("_imports"),
     )
+
+
+@pytest.mark.parametrize("on_existing", ["resume", "new"])
+def test_an_import_that_another_run_has_just_begun_is_waited_for_although_it_has_no_lease_yet(
+    on_existing: str,
+) -> None:
+    store = MemoryStore()
+    leave(store, choose(store, OTHERS), OTHERS, finished=False)
+
+    with pytest.raises(LeaseHeld):
+        choose(store, after=timedelta(seconds=59), on_existing=on_existing)
+    assert Start.NEW is choose(store, after=timedelta(seconds=61), on_existing=on_existing).start
+
+
+def test_an_unfinished_import_of_the_same_run_is_begun_anew_after_a_day() -> None:
+    store = MemoryStore()
+    cleared = work(generation="1")
+    leave(store, choose(store), finished=False)
+
+    assert Start.RESUME is choose(store, cleared, after=timedelta(hours=23)).start
+    assert Start.NEW is choose(store, cleared, after=timedelta(hours=25)).start
