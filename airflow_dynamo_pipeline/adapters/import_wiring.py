@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from airflow_dynamo_pipeline.adapters.allocator import share_one_arena
-from airflow_dynamo_pipeline.adapters.capacity import AwsCapacity
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.dynamodb_writer import DynamoDBWriter
 from airflow_dynamo_pipeline.adapters.retrying import RetryingCapacity, RetryingStore, RetryingTableWriter
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
 from airflow_dynamo_pipeline.adapters.whole_replies import refusing_cut_replies
-from airflow_dynamo_pipeline.adapters.wiring import Around, Clients, transport_for
+from airflow_dynamo_pipeline.adapters.wiring import Around, Clients, aws_capacity, transport_for
 from airflow_dynamo_pipeline.engine.import_plan import ImportPorts
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.ports import Clock
@@ -54,12 +51,3 @@ def import_ports(
         say=say,
         warn=warn,
     )
-
-
-def aws_capacity(client: Clients, clock: Clock, warn: Callable[[str], None]) -> AwsCapacity:
-    """CloudWatch and Service Quotas, by clients that are made when they are first needed."""
-
-    def cached(service: str) -> Callable[[], Any]:
-        return functools.cache(lambda: refusing_cut_replies(client(service)))
-
-    return AwsCapacity(cached("cloudwatch"), cached("service-quotas"), clock, warn)

@@ -76,16 +76,10 @@ def export_ports(
     table = _table(client("dynamodb"), request, warn, around, is_lean=is_lean)
     bucket, key = request.location.bucket, request.s3_sse_kms_key_id
     store = S3Store(refusing_cut_replies(client("s3")), bucket, kms_key_id=key)
-    capacity = AwsCapacity(
-        functools.cache(lambda: refusing_cut_replies(client("cloudwatch"))),
-        functools.cache(lambda: refusing_cut_replies(client("service-quotas"))),
-        clock,
-        warn,
-    )
     return Ports(
         table=RetryingTable(table, clock, stop, warn),
         store=RetryingStore(store, clock, stop, warn),
-        capacity=RetryingCapacity(capacity, clock, stop, warn),
+        capacity=RetryingCapacity(aws_capacity(client, clock, warn), clock, stop, warn),
         clock=clock,
         stop=stop,
         say=say,
@@ -99,6 +93,15 @@ def _table(
     whole = refusing_cut_replies(client)
     transport = transport_for(whole, request.table_name, warn, index_name=request.index_name, is_lean=is_lean)
     return DynamoDBTable(whole, request, warn, around(transport) if around else transport)
+
+
+def aws_capacity(client: Clients, clock: Clock, warn: Callable[[str], None]) -> AwsCapacity:
+    """CloudWatch and Service Quotas, by clients that are made when they are first needed."""
+
+    def cached(service: str) -> Callable[[], Any]:
+        return functools.cache(lambda: refusing_cut_replies(client(service)))
+
+    return AwsCapacity(cached("cloudwatch"), cached("service-quotas"), clock, warn)
 
 
 def reading_store(client: Clients, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:

@@ -277,6 +277,5 @@ def reading_for(plan: ImportPlan, ports: ImportPorts, ledger: Ledger) -> Reading
         ledger=ledger,
         now=ports.clock.now(),
         stop=ports.stop,
-        warn=ports.warn,
         seed=plan.backup.identity,
     )

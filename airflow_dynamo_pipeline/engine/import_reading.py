@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -44,7 +44,6 @@ class Reading:
     ledger: Ledger
     now: datetime
     stop: threading.Event
-    warn: Callable[[str], None]
     seed: str = ""
     seen: SeenKeys = field(default_factory=SeenKeys)
     named: list[str] = field(default_factory=list)

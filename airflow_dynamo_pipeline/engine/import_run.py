@@ -21,8 +21,9 @@ from airflow_dynamo_pipeline.engine.lease import Lease
 from airflow_dynamo_pipeline.engine.ledger import Ledger
 from airflow_dynamo_pipeline.engine.paying import WriteCalls
 from airflow_dynamo_pipeline.engine.ports import VersionConflict
+from airflow_dynamo_pipeline.engine.table_gone import table_still_there
 from airflow_dynamo_pipeline.engine.throttle import Throttle
-from airflow_dynamo_pipeline.errors import ImportFailed, NotFound, PipelineError, StaleAttempt, TableChanged
+from airflow_dynamo_pipeline.errors import ImportFailed, PipelineError, StaleAttempt, TableChanged
 
 
 class ImportRun:
@@ -65,16 +66,11 @@ class ImportRun:
         self._refuse_finished(record_version)
         if self._plan.chosen.start is Start.RESUME:
             self._checkpoint.remove_unnamed_rejects()
+        deleted = f"table {self._plan.request.table_name} was deleted during the import"
         try:
-            with old_objects_set_aside():
+            with old_objects_set_aside(), table_still_there(deleted):
                 for stage in self._plan.backup.stages:
                     self._stages.run(stage, self._housekeeping.tick)
-        except NotFound as error:
-            if error.kind == "table":
-                raise TableChanged(
-                    f"table {self._plan.request.table_name} was deleted during the import"
-                ) from error
-            raise
         finally:
             self._write_checkpoint()
         accounts = self._ledger.accounts

@@ -9,8 +9,6 @@ No file is written to the worker's disk.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from airflow_dynamo_pipeline.engine import records
@@ -31,6 +29,7 @@ from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.scan import Scanner
 from airflow_dynamo_pipeline.engine.segment_export import SegmentExporter
 from airflow_dynamo_pipeline.engine.sizing import PageSizer
+from airflow_dynamo_pipeline.engine.table_gone import table_still_there
 from airflow_dynamo_pipeline.engine.throttle import Throttle
 from airflow_dynamo_pipeline.engine.workers import Workers
 from airflow_dynamo_pipeline.errors import (
@@ -222,9 +221,9 @@ class _Run:
                 left.append(state.segment)
         if left:
             workers = Workers(left, self._exporter().export, threads=min(self._plan.threads, len(left)))
-            with old_objects_set_aside(), self._table_still_there():
+            with old_objects_set_aside(), table_still_there(self._deleted):
                 workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
-        with self._table_still_there():
+        with table_still_there(self._deleted):
             self._refuse_another_table()
         summary = Commit(
             self._plan, self._ports, self._checkpoint, self._lease, held=self.throttle.held
@@ -255,17 +254,9 @@ class _Run:
         self._ports.stop.set()
         self.throttle.wake()
 
-    @contextmanager
-    def _table_still_there(self) -> Iterator[None]:
-        """A table that is missing now was there a moment ago: that is not a wrong name."""
-        try:
-            yield
-        except NotFound as error:
-            if error.kind != "table":
-                raise
-            raise TableChanged(
-                f"table {self._plan.request.table_name} was deleted during the export; nothing was committed"
-            ) from error
+    @property
+    def _deleted(self) -> str:
+        return f"table {self._plan.request.table_name} was deleted during the export; nothing was committed"
 
     def _refuse_another_table(self) -> None:
         """Pages of two tables must not become one export."""

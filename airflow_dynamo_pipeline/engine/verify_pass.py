@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from airflow_dynamo_pipeline.engine.housekeeping import Housekeeping, Reports
 from airflow_dynamo_pipeline.engine.plan import Ports
@@ -11,12 +10,13 @@ from airflow_dynamo_pipeline.engine.ports import TableReader
 from airflow_dynamo_pipeline.engine.progress import Totals
 from airflow_dynamo_pipeline.engine.scan import Scanner
 from airflow_dynamo_pipeline.engine.sizing import PageSizer
+from airflow_dynamo_pipeline.engine.table_gone import table_still_there
 from airflow_dynamo_pipeline.engine.throttle import Throttle
 from airflow_dynamo_pipeline.engine.verify import ExportCheck
 from airflow_dynamo_pipeline.engine.verify_export import ExportFiles, Take
 from airflow_dynamo_pipeline.engine.verify_plan import VerifyPlan
 from airflow_dynamo_pipeline.engine.workers import Workers
-from airflow_dynamo_pipeline.errors import NotFound, TableChanged
+from airflow_dynamo_pipeline.errors import TableChanged
 
 FILE_READERS = 2  # threads: one alone may wait for S3 longer than the table takes
 FILES = (-1,) * FILE_READERS  # the tasks that read files; all others are segments
@@ -73,7 +73,7 @@ class Pass:
             else:
                 self._scan(task, stored)
 
-        with self._table_still_there():
+        with table_still_there(self._deleted):
             workers = Workers(tasks, run, threads=threads)
             workers.run(self._ports.clock, tick=self._housekeeping.tick, stop_all=self._stop_all)
 
@@ -91,20 +91,12 @@ class Pass:
         self._ports.stop.set()
         self._throttle.wake()
 
-    @contextmanager
-    def _table_still_there(self) -> Iterator[None]:
-        """A table that is missing now was there a moment ago: that is not a wrong name."""
-        try:
-            yield
-        except NotFound as error:
-            if error.kind != "table":
-                raise
-            raise TableChanged(
-                f"table {self._plan.request.table_name} was deleted while it was read"
-            ) from error
+    @property
+    def _deleted(self) -> str:
+        return f"table {self._plan.request.table_name} was deleted while it was read"
 
     def _refuse_another_table(self) -> None:
-        with self._table_still_there():
+        with table_still_there(self._deleted):
             identity = self._ports.table.describe().identity
         if identity != self._plan.table.identity:
             raise TableChanged(
