@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from botocore import exceptions as boto
@@ -115,29 +114,40 @@ TOO_MANY_REQUESTS = 429
 REASONS = ("ThrottlingReasons", "throttlingReasons")
 
 
-@contextmanager
-def translated(action: str, resource: str) -> Iterator[None]:
-    """Raise botocore's errors as ours. ``action`` is the IAM action of the call, ``resource`` its object.
+class translated:  # noqa: N801  a context manager, and cheaper than a generator would be
+    """Raises botocore's errors as ours. ``action`` is the IAM action of the call, ``resource`` its object.
 
     A conditional write that met another item is the port's ConditionFailed, which is no PipelineError.
     """
-    try:
-        yield
-    except boto.ClientError as error:
-        raise _from_reply(error, action, resource) from error
-    except (boto.ChecksumError, boto.FlexibleChecksumError) as error:
-        raise CorruptReply(f"{action} on {resource}: {error}") from error
-    except NO_CREDENTIALS as error:
-        detail = f"no usable credentials: {error}"
-        raise AccessDenied(action, resource, detail, MEND_CREDENTIALS) from error
-    except NO_REFRESH as error:
-        raise CredentialsExpired(f"{action} on {resource}: {error}") from error
-    except (*NETWORK, ResponseParserError) as error:
-        raise ServiceTrouble(f"{action} on {resource}: {error}") from error
-    except boto.ParamValidationError as error:
-        raise UnexpectedReply(f"{action} on {resource}: {error}") from error
-    except boto.BotoCoreError as error:
-        raise UnexpectedReply(f"{action} on {resource}: {error}") from error
+
+    __slots__ = ("_action", "_resource")
+
+    def __init__(self, action: str, resource: str) -> None:
+        self._action = action
+        self._resource = resource
+
+    def __enter__(self) -> None:
+        """Nothing to do."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise our error for one of botocore's."""
+        if isinstance(error, (boto.ClientError, boto.BotoCoreError, ResponseParserError)):
+            raise _ours(error, self._action, self._resource) from error
+
+
+def _ours(error: Exception, action: str, resource: str) -> PipelineError | ConditionFailed:
+    if isinstance(error, boto.ClientError):
+        return _from_reply(error, action, resource)
+    text = f"{action} on {resource}: {error}"
+    if isinstance(error, (boto.ChecksumError, boto.FlexibleChecksumError)):
+        return CorruptReply(text)
+    if isinstance(error, NO_CREDENTIALS):
+        return AccessDenied(action, resource, f"no usable credentials: {error}", MEND_CREDENTIALS)
+    if isinstance(error, NO_REFRESH):
+        return CredentialsExpired(text)
+    if isinstance(error, (*NETWORK, ResponseParserError)):
+        return ServiceTrouble(text)
+    return UnexpectedReply(text)
 
 
 def _from_reply(error: boto.ClientError, action: str, resource: str) -> PipelineError | ConditionFailed:

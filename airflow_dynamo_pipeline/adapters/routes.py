@@ -13,7 +13,7 @@ from botocore.client import BaseClient
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
-from airflow_dynamo_pipeline.adapters.http_framing import Address, Connections
+from airflow_dynamo_pipeline.adapters.connections import Address, Connections
 from airflow_dynamo_pipeline.adapters.signing import Credentials, Signer
 
 SIGNATURE = "v4"

@@ -43,7 +43,7 @@ class _Prepared:
     before_date: str
     after_date: str
     scope: str
-    key: bytes
+    code: hmac.HMAC
     head: str
 
 
@@ -66,7 +66,9 @@ class Signer:
         canonical = f"{ready.before_date}{stamp}{ready.after_date}{hashlib.sha256(body).hexdigest()}"
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         text = f"{ALGORITHM}\n{stamp}\n{ready.scope}\n{digest}"
-        return ready.head + hmac.digest(ready.key, text.encode(), "sha256").hex()
+        code = ready.code.copy()  # a third cheaper than to begin with the key
+        code.update(text.encode())
+        return ready.head + code.hexdigest()
 
     def _prepare(self, access_key: str, secret_key: str, token: str | None, day: str) -> _Prepared:
         signed = {**self._headers, DATE: ""}
@@ -81,7 +83,7 @@ class Signer:
             before_date="POST\n/\n\n" + "".join(lines[:at]) + f"{DATE}:",
             after_date="\n" + "".join(lines[at + 1 :]) + "\n" + ";".join(names) + "\n",
             scope=scope,
-            key=_signing_key(secret_key, scope),
+            code=hmac.new(_signing_key(secret_key, scope), digestmod="sha256"),
             head=f"{ALGORITHM} Credential={access_key}/{scope}, SignedHeaders={';'.join(names)}, Signature=",
         )
 

@@ -14,6 +14,7 @@ from airflow_dynamo_pipeline.engine.batches import (
     BatchReply,
     batch_reply,
     first_that_fit,
+    item_of,
     item_reply,
     units_of,
 )
@@ -54,7 +55,7 @@ class BatchWriting:
 
     def _is_heavy(self) -> bool:
         """Whether a few large items are enough for a request."""
-        return sum([len(entry.item) for entry in self.left]) >= MOST_BYTES
+        return bool(self.left) and sum(map(len, map(item_of, self.left))) >= MOST_BYTES
 
     def _send_some(self) -> None:
         count, units = first_that_fit(self.left, self.calls.most_units)

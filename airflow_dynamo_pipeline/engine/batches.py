@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 
 import msgspec
 
@@ -24,6 +25,10 @@ UNIT_BYTES = 1024
 _PUT = b'{"PutRequest":{"Item":'
 _DELETE = b'{"DeleteRequest":{"Key":'
 _END = b"}}"
+_BETWEEN = _END + b"," + _PUT
+item_of = attrgetter("item")
+_key = attrgetter("key")
+_is_delete = attrgetter("is_delete")
 
 
 class BatchBody:
@@ -36,13 +41,12 @@ class BatchBody:
 
     def of(self, entries: Sequence[Entry]) -> bytes:
         """The request that puts, or deletes, these items."""
-        if True in [entry.is_delete for entry in entries]:
+        if any(map(_is_delete, entries)):
             requests = [
                 (_DELETE if entry.is_delete else _PUT) + bytes(entry.item) + _END for entry in entries
             ]
             return b"".join((self._head, b",".join(requests), self._tail))
-        items = (_END + b"," + _PUT).join([entry.item for entry in entries])
-        return b"".join((self._head, _PUT, items, _END, self._tail))
+        return b"".join((self._head, _PUT, _BETWEEN.join(map(item_of, entries)), _END, self._tail))
 
 
 class _Put(msgspec.Struct):
@@ -134,11 +138,10 @@ def mixed(window: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
 def first_that_fit(entries: Sequence[Entry], most_units: float) -> tuple[int, int]:
     """How many from the front may be in one request, at least one, and their write units."""
     first = entries[:MOST_ITEMS]
-    sizes = [len(entry.item) for entry in first]
+    sizes = list(map(len, map(item_of, first)))
+    if max(sizes) <= UNIT_BYTES and len(first) <= most_units and len(set(map(_key, first))) == len(first):
+        return len(first), len(first)  # as it is nearly always: one unit each, and no key twice
     costs = [(size + UNIT_BYTES - 1) // UNIT_BYTES for size in sizes]
-    units = sum(costs)
-    if units <= most_units and sum(sizes) <= MOST_BYTES and len({entry.key for entry in first}) == len(first):
-        return len(first), units
     units = size = 0
     keys = set()
     for count, entry in enumerate(first):

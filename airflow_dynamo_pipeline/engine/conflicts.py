@@ -21,6 +21,7 @@ from airflow_dynamo_pipeline.errors import ImportFailed, ItemRefused, with_hint
 from airflow_dynamo_pipeline.items.canonical import canonical
 from airflow_dynamo_pipeline.items.check import problems_of
 from airflow_dynamo_pipeline.items.keys import NO_VALUE
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 from airflow_dynamo_pipeline.items.values import UNREADABLE
 
 IS_NEW = "attribute_not_exists(#k)"
@@ -116,7 +117,7 @@ class ConditionalWriting:
         )
 
 
-def _version_of(item: msgspec.Raw, attribute: str) -> bytes | None:
+def _version_of(item: ItemText, attribute: str) -> bytes | None:
     """The version's JSON text, None where there is none that can be compared."""
     try:
         found = _attributes(item).get(attribute, NO_VALUE)

@@ -31,15 +31,19 @@ class SeenKeys:
         self._buckets = [array("q") for _ in range(BUCKETS)]
         self._count = 0
 
-    def add(self, keys: Iterable[Key]) -> None:
-        """Remember keys."""
+    def add(self, keys: Iterable[Key]) -> bool:
+        """Remember keys; returns whether two of them may be the same."""
+        hashes = list(map(hash, keys))
+        alike = len(set(hashes)) < len(hashes)
         buckets, mask = self._buckets, self._mask
-        hashes = [one for one in map(hash, keys) if not one & mask] if mask else list(map(hash, keys))
+        if mask:
+            hashes = [one for one in hashes if not one & mask]
         for one in hashes:
-            buckets[(one >> 40) & 255].append(one)
+            buckets[one >> 56].append(one)  # from -128 to 127: a negative index counts from the end
         self._count += len(hashes)
         while self._count > MOST_HASHES:
             self._thin_out()
+        return alike
 
     def _thin_out(self) -> None:
         """Forget half of the keys: those whose hash has the next bit set."""
@@ -58,22 +62,19 @@ class SeenKeys:
         return self._earlier + sum(len(bucket) - len(set(bucket)) for bucket in self._buckets)
 
 
-def meaning_of(tags: Sequence[str]) -> Callable[[Key], Key]:
-    """A function that spells equal keys alike; ``tags`` are the types of the key's attributes.
+def meanings_of(tags: Sequence[str]) -> Callable[[Sequence[Key]], Sequence[Key]]:
+    """A function that spells equal keys alike; ``tags`` are the types of the keys' attributes.
 
-    >>> spelled = meaning_of(["N", "S"])
-    >>> spelled(("1.0", "1.0")), spelled(("1E1", "a")), spelled(("10", "a"))
-    (('1', '1.0'), ('10', 'a'), ('10', 'a'))
+    >>> spelled = meanings_of(["N", "S"])
+    >>> spelled([("1.0", "1.0"), ("1E1", "a"), ("10", "a")])
+    [('1', '1.0'), ('10', 'a'), ('10', 'a')]
     """
     if "N" not in tags:
-        return _as_it_is
-    return lambda key: tuple(
-        _plain(text) if tag == "N" else text for tag, text in zip(tags, key, strict=True)
-    )
-
-
-def _as_it_is(key: Key) -> Key:
-    return key
+        return lambda keys: keys
+    return lambda keys: [
+        tuple(_plain(text) if tag == "N" else text for tag, text in zip(tags, key, strict=True))
+        for key in keys
+    ]
 
 
 def _plain(text: str) -> str:

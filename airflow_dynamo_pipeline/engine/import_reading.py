@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import msgspec
 
-from airflow_dynamo_pipeline.engine.duplicates import SeenKeys, meaning_of
+from airflow_dynamo_pipeline.engine.batches import item_of
+from airflow_dynamo_pipeline.engine.duplicates import SeenKeys, meanings_of
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.ledger import (
     BlockAccount,
@@ -27,6 +29,7 @@ from airflow_dynamo_pipeline.formats.contents import StoredContent
 from airflow_dynamo_pipeline.formats.readers import READERS
 from airflow_dynamo_pipeline.formats.reading import Block
 from airflow_dynamo_pipeline.items.keys import Key, KeyAttribute, KeyReader
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 OPEN_FILES = 4  # each holds a piece of a download, of its content and a block of lines
 WINDOW_BYTES = 512 * 1024
@@ -50,7 +53,8 @@ class Reading:
 
     def __post_init__(self) -> None:
         self._keys = KeyReader(self.key, self.ttl_attribute)
-        self._meaning = meaning_of([attribute.tag for attribute in self.key])
+        self._meanings = meanings_of([attribute.tag for attribute in self.key])
+        self._settings = replace(self.request.reading, keys=self._keys)
 
     def windows(self, stage: Stage) -> Iterator[list[Entry]]:
         """Items of a few files at a time; raises InvalidExport when a file is not what its manifest says.
@@ -72,7 +76,7 @@ class Reading:
                     open_files.remove(file)
                     continue
                 window += entries
-                size += sum([len(entry.item) for entry in entries])
+                size += sum(map(len, map(item_of, entries)))
                 if size >= WINDOW_BYTES:
                     yield window
                     window, size = [], 0
@@ -85,7 +89,7 @@ class Reading:
         content = stored_content(self.store, file.key)
         count = 0
         with naming(stage, file):
-            for block in READERS[stage.reader].blocks(content, self.request.reading):
+            for block in READERS[stage.reader].blocks(content, self._settings):
                 count += len(block.items) + len(block.bad)
                 if block.lines_read > done_lines:
                     yield self._account_for(account, _after(block, done_lines))
@@ -111,15 +115,12 @@ class Reading:
     def _keyed(self, account: BlockAccount, block: Block) -> list[Entry]:
         """An entry for each item; those without a key are rejected, and have an empty one."""
         try:
-            keys = self._keys.of_all(block.items)
+            keys = block.keys or self._keys.of_all(block.items)
         except UnexpectedReply:
             keys = [self._key_or_reject(account, *one) for one in zip(block.items, block.lines, strict=True)]
-        return [
-            Entry(item, key, line, account)
-            for item, key, line in zip(block.items, keys, block.lines, strict=True)
-        ]
+        return list(map(Entry, block.items, keys, block.lines, itertools.repeat(account)))
 
-    def _key_or_reject(self, account: BlockAccount, item: msgspec.Raw, line: int) -> Key:
+    def _key_or_reject(self, account: BlockAccount, item: ItemText, line: int) -> Key:
         try:
             return self._keys.of(item)
         except UnexpectedReply as problem:
@@ -142,9 +143,8 @@ class Reading:
         return kept
 
     def _note_duplicates(self, entries: list[Entry]) -> None:
-        keys = [self._meaning(entry.key) for entry in entries]
-        self.seen.add(keys)
-        if len(set(keys)) == len(keys) or len(self.named) >= MOST_NAMED:
+        keys = self._meanings([entry.key for entry in entries])
+        if not self.seen.add(keys) or len(self.named) >= MOST_NAMED:
             return
         first: dict[Key, Entry] = {}
         for key, entry in zip(keys, entries, strict=True):
@@ -203,6 +203,7 @@ def _after(block: Block, lines: int) -> Block:
         lines_read=block.lines_read,
         bad=[one for one in block.bad if one.line > lines],
         deletes=[index - first for index in block.deletes if index >= first],
+        keys=block.keys and block.keys[first:],
     )
 
 

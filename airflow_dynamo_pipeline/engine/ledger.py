@@ -8,16 +8,18 @@ checkpoint can say of each file that everything up to one line is done, and noth
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from airflow_dynamo_pipeline.engine.import_records import Accounts, FileState
 from airflow_dynamo_pipeline.items.keys import Key
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 
 class Outcome(Enum):
@@ -39,13 +41,13 @@ class Reject:
     reader: str = ""  # how the text is read; empty: as its file
 
 
-def rejected_delete(file: str, line: int, reason: str, key: msgspec.Raw | bytes) -> Reject:
+def rejected_delete(file: str, line: int, reason: str, key: ItemText) -> Reject:
     """The reject of a deletion: mended and imported again it must not become an item."""
     text = b'{"Metadata":{"WriteTimestampMicros":{"N":"0"}},"Keys":' + bytes(key) + b"}"
     return Reject(file, line, reason, text, "incremental")
 
 
-def rejected_item(file: str, line: int, reason: str, item: msgspec.Raw | bytes) -> Reject:
+def rejected_item(file: str, line: int, reason: str, item: ItemText) -> Reject:
     """The reject of an item that could be read."""
     return Reject(file, line, reason, b'{"Item":' + bytes(item) + b"}", "dynamodb_json")
 
@@ -81,11 +83,15 @@ class BlockAccount:  # compared, and hashed, by identity
 class Entry(msgspec.Struct, gc=False):
     """One item on its way, or the key of one to delete."""
 
-    item: msgspec.Raw
+    item: ItemText
     key: Key
     line: int
     block: Any  # a BlockAccount, which msgspec need not know
     is_delete: bool = False
+
+
+_block = attrgetter("block")
+_is_delete = attrgetter("is_delete")
 
 
 class FileAccount:
@@ -140,25 +146,21 @@ class Ledger:
             file.is_read = True
             self._fold(file)
 
-    def resolve(self, entries: Iterable[Entry], outcome: Outcome) -> None:
+    def resolve(self, entries: Sequence[Entry], outcome: Outcome) -> None:
         """Items became what they became."""
         name = outcome.value
-        shares: dict[BlockAccount, int] = {}
-        deletes: list[BlockAccount] = []
-        for entry in entries:
-            shares[entry.block] = shares.get(entry.block, 0) + 1
-            if entry.is_delete:
-                deletes.append(entry.block)
+        shares: Counter[BlockAccount] = Counter(map(_block, entries))
+        deletes = list(map(_block, filter(_is_delete, entries)))
         with self._lock:
             for block in deletes:
                 block.deleted += 1
             for block, count in shares.items():
                 setattr(block, name, getattr(block, name) + count)
                 block.waiting -= count
-                self.under_way -= count
-                self.resolved += count
                 if not block.waiting:
                     self._fold(block.file)
+            self.under_way -= len(entries)
+            self.resolved += len(entries)
 
     def reject(self, entry: Entry, reason: str) -> None:
         """An item cannot be imported."""

@@ -12,8 +12,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
-import msgspec
-
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.ports import JsonObject
 from airflow_dynamo_pipeline.engine.throttle import Throttle
@@ -24,6 +22,7 @@ from airflow_dynamo_pipeline.engine.verify_plan import VerifyPlan, VerifyPorts, 
 from airflow_dynamo_pipeline.engine.verify_request import VerifyRequest
 from airflow_dynamo_pipeline.errors import TableDiffers
 from airflow_dynamo_pipeline.items.digest import SHARES, Digest, Sieve
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +114,7 @@ class _Side:
         self._key = key
         self._parts: dict[int, Digest] = {}
 
-    def add(self, items: Sequence[msgspec.Raw]) -> None:
+    def add(self, items: Sequence[ItemText]) -> None:
         """Count items in the calling thread's own part."""
         me = threading.get_ident()
         part = self._parts.get(me)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from airflow_dynamo_pipeline.errors import Problem
 from airflow_dynamo_pipeline.items.prints import Print, differing_names, shown_key
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 GROUPS = 1024
 HELD_BYTES = 32 * 1024 * 1024
@@ -46,13 +45,13 @@ class Differences:
         self.named: list[Problem] = []
         self.only_in_export = self.only_in_table = self.different = 0
 
-    def add_exported(self, items: Sequence[msgspec.Raw]) -> None:
+    def add_exported(self, items: Sequence[ItemText]) -> None:
         """Hold what is needed of items of the export."""
         for found in [Print(item, self._key) for item in items]:
             with self._lock:
                 self._hold(found)
 
-    def add_stored(self, items: Sequence[msgspec.Raw]) -> None:
+    def add_stored(self, items: Sequence[ItemText]) -> None:
         """Compare items of the table with what is held."""
         for found in [Print(item, self._key) for item in items]:
             with self._lock:

@@ -6,8 +6,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-import msgspec
-
 from airflow_dynamo_pipeline.engine.manifest import FileEntry
 from airflow_dynamo_pipeline.engine.progress import Totals
 from airflow_dynamo_pipeline.engine.verify import (
@@ -19,6 +17,7 @@ from airflow_dynamo_pipeline.engine.verify import (
 from airflow_dynamo_pipeline.errors import NotFound, Problem, Stopped
 from airflow_dynamo_pipeline.formats.readers import READERS
 from airflow_dynamo_pipeline.formats.reading import ItemReader, ReadSettings
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 BAD_LINES = 5  # named, of each file
 READER_OF = {  # by the manifest's outputFormat
@@ -27,7 +26,7 @@ READER_OF = {  # by the manifest's outputFormat
     "ION": "ion",
 }
 FULL = "FULL_EXPORT"  # a manifest's exportType, where it has one
-Take = Callable[[Sequence[msgspec.Raw]], None]
+Take = Callable[[Sequence[ItemText]], None]
 NO_SETTINGS = ReadSettings()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from airflow_dynamo_pipeline.formats.reading import KEPT_BYTES, MAX_LINE_BYTES, BadLine, Block
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 BLOCK_BYTES = 128 * 1024
 PIECE_BYTES = 64 * 1024  # what a block may exceed BLOCK_BYTES by
@@ -22,13 +24,19 @@ class NotAnItem(ValueError):
 class Lines:
     r"""Some whole lines of a file, blank ones included, or one line that is too long to be kept.
 
-    Every line of ``data`` ends with ``\n``, without ``\r`` before it. ``first`` is the number of the first.
+    Every line of ``data`` ends with ``\n``, without ``\r`` before it; ``rows`` are the same lines one by
+    one. ``first`` is the number of the first.
     """
 
     data: bytes
+    rows: Sequence[bytes]
     first: int
-    count: int
     bad: tuple[BadLine, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many lines these are."""
+        return len(self.rows) or len(self.bad)
 
     @property
     def last(self) -> int:
@@ -36,10 +44,10 @@ class Lines:
         return self.first + self.count - 1
 
     def numbered(self) -> Iterator[tuple[int, bytes]]:
-        """Each line that is not blank, with its number."""
-        for number, line in enumerate(self.data.split(b"\n"), start=self.first):
-            if line and not line.isspace():
-                yield number, line
+        """Each line that is not blank, without its end, with its number."""
+        for number, row in enumerate(self.rows, start=self.first):
+            if not row.isspace():
+                yield number, row[:-1]
 
 
 def cut_lines(chunks: Iterable[bytes]) -> Iterator[Lines]:
@@ -102,7 +110,7 @@ class _Cutter:
         bad = BadLine(self._line, reason, self._skipped or b"")
         self._skipped = None
         self._line += 1
-        return Lines(b"", bad.line, 1, (bad,))
+        return Lines(b"", (), bad.line, (bad,))
 
     def _append(self, piece: bytes) -> None:
         end = piece.rfind(b"\n")
@@ -123,18 +131,18 @@ class _Cutter:
             data = data.removeprefix(BYTE_ORDER_MARK)
         if b"\r" in data and b"\r\n" in data:  # one byte is looked for much faster than two
             data = data.replace(b"\r\n", b"\n")
-        count = data.count(b"\n")
-        self._line += count
-        return Lines(data, first, count)
+        rows = io.BytesIO(data).readlines()  # looks for ends several times as fast as split() and count()
+        self._line += len(rows)
+        return Lines(data, rows, first)
 
 
-def read_one_by_one(lines: Lines, read: Callable[[bytes], tuple[msgspec.Raw, bool]]) -> Block:
+def read_one_by_one(lines: Lines, read: Callable[[bytes], tuple[ItemText, bool]]) -> Block:
     """Read each line by itself, so that a bad one is named and the others are kept.
 
     ``read`` takes a line in valid UTF-8 and returns an item, and whether it is the key of one to delete.
     It raises NotAnItem, or any error of msgspec's for a line that is no JSON.
     """
-    items: list[msgspec.Raw] = []
+    items: list[ItemText] = []
     numbers: list[int] = []
     deletes: list[int] = []
     bad = list(lines.bad)

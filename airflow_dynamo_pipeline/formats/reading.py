@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
+from airflow_dynamo_pipeline.items.keys import Key, KeyReader
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 MAX_LINE_BYTES = 8 * 1024 * 1024  # 400 KB of item need less than that, however they are escaped
 KEPT_BYTES = 4096  # of a bad line, for the file of rejected items
@@ -31,14 +32,16 @@ class Block:
 
     ``items`` are whole items as JSON text in DynamoDB's typed form; at the positions in ``deletes`` it is
     the key of an item to delete. ``lines[n]`` is the line of ``items[n]``. ``lines_read`` is the number of
-    the last line that this block or one before it has used up, blank lines included.
+    the last line that this block or one before it has used up, blank lines included. ``keys``, of all
+    items, are there if they were asked for and came for nothing.
     """
 
-    items: Sequence[msgspec.Raw]
+    items: Sequence[ItemText]
     lines: Sequence[int]
     lines_read: int
     bad: Sequence[BadLine] = ()
     deletes: Sequence[int] = ()
+    keys: Sequence[Key] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class ReadSettings:
     csv_columns: Sequence[str] = ()  # none: the first line of every file names them
     csv_delimiter: str = ","
     null_text: str = ""  # a CSV field that says: no such attribute
+    keys: KeyReader | None = None  # of the table: whoever parses items anyway may read their keys as well
 
 
 class Content(Protocol):

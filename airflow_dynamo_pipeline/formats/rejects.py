@@ -14,6 +14,7 @@ import msgspec
 
 from airflow_dynamo_pipeline.formats.lines import NotAnItem, cut_lines, read_one_by_one
 from airflow_dynamo_pipeline.formats.reading import Block, Content, ItemReader, ReadSettings
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 MARK = b'{"rejected":'  # how every line of such a file begins
 
@@ -72,13 +73,13 @@ class RejectsReader:
     def blocks(self, content: Content, settings: ReadSettings) -> Iterator[Block]:
         """Read the items that were mended; those that were not are bad lines again."""
 
-        def read(line: bytes) -> tuple[msgspec.Raw, bool]:
+        def read(line: bytes) -> tuple[ItemText, bool]:
             return self._item(_decode(line), settings)
 
         for lines in cut_lines(content.chunks()):
             yield read_one_by_one(lines, read)
 
-    def _item(self, line: RejectLine, settings: ReadSettings) -> tuple[msgspec.Raw, bool]:
+    def _item(self, line: RejectLine, settings: ReadSettings) -> tuple[ItemText, bool]:
         reader = self.readers().get(line.reader)
         if reader is None or line.reader == self.name:
             raise NotAnItem(f"its reader is {line.reader!r}; expected one of {', '.join(self.readers())}")

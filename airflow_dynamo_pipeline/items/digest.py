@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from airflow_dynamo_pipeline.items.shapes import Shapes, attributes, key_hash
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 SHARES = 4096  # a power of two; two sums and two counts for each are a few hundred kilobytes
 _MASK = SHARES - 1
@@ -39,7 +38,7 @@ class Digest:
         self._counts = [0] * SHARES
         self._sums = [0] * SHARES
 
-    def add(self, items: Sequence[msgspec.Raw | bytes]) -> None:
+    def add(self, items: Sequence[ItemText]) -> None:
         """Count whole items, the JSON text of each; raises msgspec's errors for what is not an object."""
         counts, sums = self._counts, self._sums
         for key, item in self._shapes.hashed(items):
@@ -76,7 +75,7 @@ class Sieve:
         self._key = tuple(key)
         self._shares = shares
 
-    def sift(self, items: Iterable[msgspec.Raw]) -> list[msgspec.Raw]:
+    def sift(self, items: Iterable[ItemText]) -> list[ItemText]:
         """The items whose keys belong to the shares."""
         shares, key = self._shares, self._key
         return [item for item in items if key_hash(attributes(item), key) & _MASK in shares]

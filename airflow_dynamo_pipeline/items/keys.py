@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Annotated, Any, Protocol
 
 import msgspec
 
 from airflow_dynamo_pipeline.errors import UnexpectedReply
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 from airflow_dynamo_pipeline.items.values import UNREADABLE
 
 _CANNOT_BE_RENAMED_TO = re.compile(r'["\\\x00-\x1f]').search  # by msgspec; DynamoDB allows any name
@@ -48,9 +50,10 @@ class KeyReader:
             fields.append(("also", msgspec.Raw, NO_VALUE))
             names["also"] = also
         self._decode = _decoder(fields, names)
-        self._values: Callable[[Any], Key] = _one_value if len(schema) == 1 else _two_values
+        self._values = attrgetter(*[f"k{n}.v" for n in range(len(schema))])
+        self._is_single = len(schema) == 1
 
-    def of(self, item: msgspec.Raw | bytes) -> Key:
+    def of(self, item: ItemText) -> Key:
         r"""The key of an item; raises UnexpectedReply saying what is wrong with it.
 
         >>> from airflow_dynamo_pipeline.engine.ports import KeyAttribute
@@ -58,31 +61,36 @@ class KeyReader:
         ('1',)
         """
         try:
-            return self._values(self._decode(item))
+            held = self._values(self._decode(item))
         except UNREADABLE as problem:
             raise UnexpectedReply(f"the key is missing, empty or of another type: {problem}") from problem
+        return (held,) if self._is_single else held
 
-    def of_all(self, items: Iterable[msgspec.Raw]) -> list[Key]:
-        """The keys of items, in order; raises UnexpectedReply if any has none, without saying which."""
+    def of_all(self, items: Iterable[ItemText]) -> list[Key]:
+        """The keys of items, in order; raises UnexpectedReply if any has none, without saying which.
+
+        It proves that each item is one JSON object with nothing before or after it, as ``of`` does.
+        """
         try:
-            return list(map(self._values, map(self._decode, items)))
+            held: Iterable[Any] = map(self._values, map(self._decode, items))
+            return list(zip(held, strict=True) if self._is_single else held)
         except UNREADABLE as problem:
             raise UnexpectedReply(f"a key is missing, empty or of another type: {problem}") from problem
 
-    def also_of(self, item: msgspec.Raw) -> msgspec.Raw:
+    def also_of(self, item: ItemText) -> msgspec.Raw:
         """The text of the other attribute's typed value, empty where an item has none."""
         found = getattr(self._decode(item), self._also_field)
         return found if isinstance(found, msgspec.Raw) else msgspec.Raw(msgspec.json.encode(found))
 
 
-def _decoder(fields: list[Any], names: dict[str, str]) -> Callable[[msgspec.Raw | bytes], Any]:
+def _decoder(fields: list[Any], names: dict[str, str]) -> Callable[[ItemText], Any]:
     """What reads ``fields``, which items hold under ``names``."""
     if not any(map(_CANNOT_BE_RENAMED_TO, names.values())):
-        return msgspec.json.Decoder(msgspec.defstruct("_Keyed", fields, rename=names)).decode
-    decode = msgspec.json.Decoder(msgspec.defstruct("_Keyed", fields)).decode
+        return msgspec.json.Decoder(msgspec.defstruct("_Keyed", fields, rename=names, gc=False)).decode
+    decode = msgspec.json.Decoder(msgspec.defstruct("_Keyed", fields, gc=False)).decode
     attributes = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-    def decode_by_way_of_text(item: msgspec.Raw | bytes) -> Any:
+    def decode_by_way_of_text(item: ItemText) -> Any:
         found = attributes(item)
         held = {field: found[name] for field, name in names.items() if name in found}
         return decode(msgspec.json.encode(held))
@@ -92,12 +100,5 @@ def _decoder(fields: list[Any], names: dict[str, str]) -> Callable[[msgspec.Raw 
 
 def _value_of(tag: str) -> type[msgspec.Struct]:
     """A typed value that holds something: ``{"S":"x"}``."""
-    return msgspec.defstruct(f"_{tag}", [("v", NotEmpty)], rename={"v": tag}, forbid_unknown_fields=True)
-
-
-def _one_value(keyed: Any) -> Key:
-    return (keyed.k0.v,)
-
-
-def _two_values(keyed: Any) -> Key:
-    return (keyed.k0.v, keyed.k1.v)
+    held = [("v", NotEmpty)]
+    return msgspec.defstruct(f"_{tag}", held, rename={"v": tag}, forbid_unknown_fields=True, gc=False)

@@ -9,6 +9,7 @@ import msgspec
 
 from airflow_dynamo_pipeline.errors import UnexpectedReply
 from airflow_dynamo_pipeline.items.canonical import canonical, number_parts
+from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 PAIR = struct.Struct("qq")  # the hashes of an attribute's name and of its value
 PLAIN_DIGITS = 38  # as many as DynamoDB keeps; a number that needs more is shown with its exponent
@@ -29,7 +30,7 @@ class Print:
 
     __slots__ = ("key", "names", "pairs")
 
-    def __init__(self, item: msgspec.Raw, key: Sequence[str]) -> None:
+    def __init__(self, item: ItemText, key: Sequence[str]) -> None:
         """``key``: the names of the key attributes; those the item lacks are left out."""
         values = _canonical_values(item)
         self.key = _encode({name: values[name] for name in key if name in values})
@@ -76,7 +77,7 @@ def _plain(text: str) -> str:
     return f"-{digits}" if parts.negative else digits
 
 
-def _canonical_values(item: msgspec.Raw) -> Mapping[str, msgspec.Raw]:
+def _canonical_values(item: ItemText) -> Mapping[str, msgspec.Raw]:
     """A value that is none of DynamoDB's typed ones keeps its text."""
     try:
         return _attributes(canonical(item))

@@ -10,6 +10,9 @@ import msgspec
 
 from airflow_dynamo_pipeline.items.values import TAGS, one_line
 
+ItemText = msgspec.Raw | bytes
+"""The JSON text of one item: part of a larger text, or bytes of its own."""
+
 _Value = dict[str, msgspec.Raw]  # one tag and the text it holds
 _attributes = msgspec.json.Decoder(dict[str, _Value]).decode
 _elements = msgspec.json.Decoder(list[_Value]).decode

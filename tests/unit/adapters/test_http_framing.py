@@ -5,23 +5,54 @@ import io
 import pytest
 from botocore import exceptions as boto
 
-from airflow_dynamo_pipeline.adapters.http_framing import MAX_BODY_BYTES, HttpReply, OddReplyError, read_reply
+from airflow_dynamo_pipeline.adapters.http_framing import (
+    MAX_BODY_BYTES,
+    HttpReply,
+    Incoming,
+    OddReplyError,
+    read_reply,
+)
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
+def incoming(text: bytes, most: int = 1 << 20) -> Incoming:
+    """A connection that brings this text, at most so many bytes at a time."""
+    stream = io.BytesIO(text)
+    return Incoming(lambda count: stream.read(min(count, most)), lambda view: stream.readinto(view[:most]))
+
+
 def read(text: bytes) -> HttpReply:
-    return read_reply(io.BytesIO(text))
+    return read_reply(incoming(text))
 
 
 def test_a_body_is_as_long_as_announced() -> None:
-    stream = io.BytesIO(HEAD + b"Content-Length: 3\r\nX-Amz-Crc32:  7 \r\n\r\nabcHTTP/1.1")
-
-    reply = read_reply(stream)
+    reply = read(HEAD + b"Content-Length: 3\r\nX-Amz-Crc32:  7 \r\n\r\nabc")
 
     assert HttpReply(200, {"content-length": "3", "x-amz-crc32": "7"}, b"abc", reusable=True) == reply
-    assert b"HTTP/1.1" == stream.read()
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_reply_may_come_in_pieces_and_another_after_it(most: int, kept: bool) -> None:
+    long = bytes(range(256)) * 5
+    connection = incoming(
+        HEAD + b"Content-Length: 1280\r\n\r\n" + long + CHUNKED + b"3\r\nabc\r\n0\r\n\r\n" + HEAD * kept, most
+    )
+
+    bodies = [read_reply(connection).body for _ in range(2)]
+
+    assert [long, b"abc"] == bodies
+
+
+def test_a_connection_over_which_more_comes_than_was_announced_is_not_used_again() -> None:
+    connection = incoming(HEAD + b"Content-Length: 3\r\n\r\nabcHTTP/1.1")
+
+    reply = read_reply(connection)
+
+    assert (b"abc", False) == (reply.body, reply.reusable)
+    assert b"HTTP/1.1" == connection.exactly(8)
 
 
 def test_an_empty_body_is_a_body() -> None:
@@ -29,10 +60,10 @@ def test_an_empty_body_is_a_body() -> None:
 
 
 def test_chunks_their_extensions_and_trailers_are_taken_off() -> None:
-    stream = io.BytesIO(CHUNKED + b"3\r\nabc\r\n0A;x=y\r\n0123456789\r\n0\r\nX-Late: 1\r\n\r\nrest")
+    connection = incoming(CHUNKED + b"3\r\nabc\r\n0A;x=y\r\n0123456789\r\n0\r\nX-Late: 1\r\n\r\nrest")
 
-    assert b"abc0123456789" == read_reply(stream).body
-    assert b"rest" == stream.read()
+    assert b"abc0123456789" == read_reply(connection).body
+    assert b"rest" == connection.exactly(4)
 
 
 def test_the_reply_after_a_continue_is_the_reply() -> None:
@@ -93,6 +124,10 @@ def test_a_reply_that_is_cut_is_incomplete(text: bytes) -> None:
         HEAD + b"Space : 1\r\n\r\n",
         HEAD + b" folded: 1\r\n\r\n",
         HEAD + b"A: 1\r\n" * 200 + b"\r\n",
+        HEAD + b"A: 1\nB: 2\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 ²00 OK\r\nContent-Length: 0\r\n\r\n".encode("latin-1"),
+        "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\nab".encode("latin-1"),
+        HEAD + b"A: " + b"x" * 100_000,
         CHUNKED + b"0x1\r\na\r\n0\r\n\r\n",
         CHUNKED + b"+1\r\na\r\n0\r\n\r\n",
         CHUNKED + b"\r\na\r\n0\r\n\r\n",

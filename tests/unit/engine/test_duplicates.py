@@ -3,15 +3,15 @@ from __future__ import annotations
 import pytest
 
 from airflow_dynamo_pipeline.engine import duplicates
-from airflow_dynamo_pipeline.engine.duplicates import SeenKeys, meaning_of
+from airflow_dynamo_pipeline.engine.duplicates import SeenKeys, meanings_of
 
 
 def test_every_key_after_the_first_like_it_counts() -> None:
     seen = SeenKeys()
-    seen.add([("a", "1"), ("a", "2"), ("b", "1")])
+    assert not seen.add([("a", "1"), ("a", "2"), ("b", "1")])
     assert 0 == seen.duplicates()
 
-    seen.add([("a", "1"), ("a", "1"), ("c", "1")])
+    assert seen.add([("a", "1"), ("a", "1"), ("c", "1")])
 
     assert (2, 1.0) == (seen.duplicates(), seen.share)
 
@@ -64,6 +64,6 @@ def test_a_key_may_come_again_in_another_stage() -> None:
     ],
 )
 def test_numbers_that_are_equal_are_one_key(tags: str, left: list[str], right: list[str], same: bool) -> None:
-    spelled = meaning_of(list(tags))
+    one, other = meanings_of(list(tags))([tuple(left), tuple(right)])
 
-    assert same == (spelled(tuple(left)) == spelled(tuple(right)))
+    assert same == (one == other)

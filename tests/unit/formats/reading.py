@@ -49,9 +49,9 @@ class Found:
         return {one.line: one.reason for one in self.bad}
 
 
-def read(reader: str, text: bytes, chunk_bytes: int = 1 << 20) -> Found:
+def read(reader: str, text: bytes, chunk_bytes: int = 1 << 20, settings: ReadSettings | None = None) -> Found:
     found = Found([], [], [], [], 0)
-    for block in READERS[reader].blocks(Text(text, chunk_bytes), ReadSettings()):
+    for block in READERS[reader].blocks(Text(text, chunk_bytes), settings or ReadSettings()):
         assert len(block.items) == len(block.lines)
         found.deletes += [len(found.raw) + at for at in block.deletes]
         found.raw += [bytes(item) for item in block.items]

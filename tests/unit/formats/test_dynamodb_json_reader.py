@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_dynamo_pipeline.engine.ports import KeyAttribute
 from airflow_dynamo_pipeline.formats import dynamodb_json_reader as module
 from airflow_dynamo_pipeline.formats.readers import READERS
 from airflow_dynamo_pipeline.formats.reading import ReadSettings
-from tests.unit.formats.reading import read
+from airflow_dynamo_pipeline.items.keys import KeyReader
+from tests.unit.formats.reading import Text, read
 
+KEYED = ReadSettings(keys=KeyReader([KeyAttribute("id", "N")]))
 GOOD = b'{"Item":{"id":{"N":"1"}}}\n'
 DEEP = 100_000
 
@@ -53,17 +56,35 @@ SMUGGLED = {
 
 @pytest.mark.parametrize(("line", "reason"), SMUGGLED.values(), ids=SMUGGLED.keys())
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b""])
+@pytest.mark.parametrize("settings", [ReadSettings(), KEYED], ids=["", "with keys"])
 def test_what_is_not_one_item_is_a_bad_line_and_its_neighbours_are_kept(
-    line: bytes, reason: str, end: bytes
+    line: bytes, reason: str, end: bytes, settings: ReadSettings
 ) -> None:
     after = GOOD if end else b""
 
-    found = read("dynamodb_json", GOOD + line + end + after)
+    found = read("dynamodb_json", GOOD + line + end + after, settings=settings)
 
     assert [(2, line)] == [(one.line, one.text) for one in found.bad]
     assert reason in found.reasons[2]
     assert [b'{"id":{"N":"1"}}'] * (2 if end else 1) == found.raw
     assert [1, 3][: len(found.raw)] == found.lines
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        (GOOD + b'{"Item":{"v":{"S":"x"},"id":{"N":"2"}}}\n', [("1",), ("2",)]),
+        (GOOD + b'{"Item":{"v":{"S":"x"}}}\n', None),
+        (GOOD + b'{"Item":{"id":{"S":"2"}}}\n', None),
+        (GOOD + b"\n" + GOOD, None),
+    ],
+)
+def test_keys_come_with_the_items_when_every_line_is_as_it_should_be(
+    text: bytes, keys: list[tuple[str]] | None
+) -> None:
+    (block,) = READERS["dynamodb_json"].blocks(Text(text), KEYED)
+
+    assert ([b'{"id":{"N":"1"}}', 2], keys) == ([bytes(block.items[0]), len(block.items)], block.keys)
 
 
 def test_two_faults_that_even_out_do_not_hide_each_other() -> None:
@@ -88,7 +109,7 @@ def test_white_space_around_items_is_allowed(text: bytes) -> None:
     found = read("dynamodb_json", text)
 
     assert [] == found.bad
-    assert [b'{"a":{"N":"1"}}', b'{"b":{"N":"2"}}'] == found.raw
+    assert [b'{"a":{"N":"1"}}', b'{"b":{"N":"2"}}'] == [item.strip() for item in found.raw]
 
 
 def test_blank_lines_count() -> None:
