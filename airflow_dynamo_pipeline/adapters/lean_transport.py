@@ -12,6 +12,7 @@ again, by calls that may be repeated.
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 import time
@@ -103,7 +104,7 @@ class LeanTransport:
         credentials = route.credentials()
         if credentials is None:
             return None
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        stamp = _stamp(int(time.time()))
         head = route.head(credentials, stamp, body)
         try:
             if route.was_shown:
@@ -195,6 +196,12 @@ class LeanTransport:
             if not expected or answer is not None:
                 self._closed = True
         return next((answer for _, answer in told if answer is not None), None)
+
+
+@functools.lru_cache(maxsize=4)
+def _stamp(seconds: int) -> str:
+    """A moment as signatures have it; the calls of one second share it."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
 
 
 def _in_botocores_words(operation: str, reply: HttpReply) -> dict[str, Any]:

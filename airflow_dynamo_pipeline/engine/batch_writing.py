@@ -14,7 +14,6 @@ from airflow_dynamo_pipeline.engine.batches import (
     BatchReply,
     batch_reply,
     first_that_fit,
-    item_of,
     item_reply,
     units_of,
 )
@@ -55,7 +54,7 @@ class BatchWriting:
 
     def _is_heavy(self) -> bool:
         """Whether a few large items are enough for a request."""
-        return bool(self.left) and sum(map(len, map(item_of, self.left))) >= MOST_BYTES
+        return bool(self.left) and sum([len(entry.item) for entry in self.left]) >= MOST_BYTES
 
     def _send_some(self) -> None:
         count, units = first_that_fit(self.left, self.calls.most_units)
@@ -85,10 +84,10 @@ class BatchWriting:
 
     def _unprocessed(self, entries: list[Entry], reply: BatchReply) -> list[Entry]:
         """Our own entries for what came back; all of them if one cannot be told, for no harm is done."""
-        by_key = {entry.key: entry for entry in entries}
+        keys = [entry.key for entry in entries]
         try:
-            return [by_key[self.keys.of(request.item)] for request in reply.unprocessed]
-        except (KeyError, UnexpectedReply):
+            return [entries[keys.index(self.keys.of(request.item))] for request in reply.unprocessed]
+        except (ValueError, UnexpectedReply):
             return entries
 
     def _pause(self, back: int, sent: int) -> None:

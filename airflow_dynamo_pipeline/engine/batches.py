@@ -26,8 +26,6 @@ _PUT = b'{"PutRequest":{"Item":'
 _DELETE = b'{"DeleteRequest":{"Key":'
 _END = b"}}"
 _BETWEEN = _END + b"," + _PUT
-item_of = attrgetter("item")
-_key = attrgetter("key")
 _is_delete = attrgetter("is_delete")
 
 
@@ -46,7 +44,8 @@ class BatchBody:
                 (_DELETE if entry.is_delete else _PUT) + bytes(entry.item) + _END for entry in entries
             ]
             return b"".join((self._head, b",".join(requests), self._tail))
-        return b"".join((self._head, _PUT, _BETWEEN.join(map(item_of, entries)), _END, self._tail))
+        items = _BETWEEN.join([entry.item for entry in entries])
+        return b"".join((self._head, _PUT, items, _END, self._tail))
 
 
 class _Put(msgspec.Struct):
@@ -138,9 +137,10 @@ def mixed(window: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
 def first_that_fit(entries: Sequence[Entry], most_units: float) -> tuple[int, int]:
     """How many from the front may be in one request, at least one, and their write units."""
     first = entries[:MOST_ITEMS]
-    sizes = list(map(len, map(item_of, first)))
-    if max(sizes) <= UNIT_BYTES and len(first) <= most_units and len(set(map(_key, first))) == len(first):
-        return len(first), len(first)  # as it is nearly always: one unit each, and no key twice
+    sizes = [len(entry.item) for entry in first]
+    count = len(first)
+    if max(sizes) <= UNIT_BYTES and count <= most_units and len({entry.key for entry in first}) == count:
+        return count, count  # as it is nearly always: one unit each, and no key twice
     costs = [(size + UNIT_BYTES - 1) // UNIT_BYTES for size in sizes]
     units = size = 0
     keys = set()

@@ -11,7 +11,6 @@ from datetime import datetime
 
 import msgspec
 
-from airflow_dynamo_pipeline.engine.batches import item_of
 from airflow_dynamo_pipeline.engine.duplicates import SeenKeys, meanings_of
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.ledger import (
@@ -76,7 +75,7 @@ class Reading:
                     open_files.remove(file)
                     continue
                 window += entries
-                size += sum(map(len, map(item_of, entries)))
+                size += sum([len(entry.item) for entry in entries])
                 if size >= WINDOW_BYTES:
                     yield window
                     window, size = [], 0
@@ -103,7 +102,7 @@ class Reading:
         account.rejects = [Reject(file.key, one.line, one.reason, one.text) for one in block.bad]
         entries = self._keyed(account, block)
         for index in block.deletes:
-            entries[index].is_delete = True
+            entries[index].is_delete = self.ledger.has_deletes = True
         entries = [entry for entry in entries if entry.key] if account.rejects else entries
         if self.ttl_attribute is not None:
             entries = self._without_expired(account, entries)

@@ -8,7 +8,7 @@ checkpoint can say of each file that everything up to one line is done, and noth
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -119,6 +119,7 @@ class Ledger:
         self._rejects: list[Reject] = []
         self.reject_bytes = 0  # of rejected items in memory, those of blocks that do not count yet included
         self.first_reject: Reject | None = None  # of this attempt, for a message
+        self.has_deletes = False  # whether any entry is, or was, one: set before it is resolved
         self.under_way = 0
         self.rejected = sum(file.state.accounts.rejected for file in self._files.values())
         self.resolved = sum(file.state.accounts.read for file in self._files.values())
@@ -149,8 +150,10 @@ class Ledger:
     def resolve(self, entries: Sequence[Entry], outcome: Outcome) -> None:
         """Items became what they became."""
         name = outcome.value
-        shares: Counter[BlockAccount] = Counter(map(_block, entries))
-        deletes = list(map(_block, filter(_is_delete, entries)))
+        shares: dict[BlockAccount, int] = {}
+        for entry in entries:
+            shares[entry.block] = shares.get(entry.block, 0) + 1
+        deletes = map(_block, filter(_is_delete, entries)) if self.has_deletes else ()
         with self._lock:
             for block in deletes:
                 block.deleted += 1

@@ -95,7 +95,11 @@ class Schedule:
         """Correct a booking to what the call did cost."""
         booking.units = units
         booking.settled = True
-        self._replay_from(bisect.bisect_left(self._bookings, booking.number, key=attrgetter("number")))
+        last = len(self._bookings) - 1
+        if self._bookings[last] is booking:  # as it is with one thread, and often with more
+            self._replay_from(last)
+        else:
+            self._replay_from(bisect.bisect_left(self._bookings, booking.number, key=attrgetter("number")))
         self._forget_settled()
 
     def _replay_from(self, index: int) -> None:

@@ -102,6 +102,7 @@ def opened(
     texts = [msgspec.Raw(json.dumps(item).encode()) for item in items]
     found = [Entry(text, keys.of(text), first + n, block, n in deletes) for n, text in enumerate(texts)]
     ledger.open_block(block)
+    ledger.has_deletes = ledger.has_deletes or bool(deletes)
     return found
 
 
