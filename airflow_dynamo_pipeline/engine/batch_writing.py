@@ -74,21 +74,28 @@ class BatchWriting:
         """Write items; returns those that DynamoDB did not process."""
         body = self.body.of(entries)
         reply = self.calls.insist(lambda: self.calls.call("BatchWriteItem", body, units, batch_reply))
-        back = self._unprocessed(entries, reply) if reply.UnprocessedItems else []
-        if back:
-            held = set(map(id, back))
-            self.ledger.resolve([entry for entry in entries if id(entry) not in held], Outcome.WRITTEN)
-        else:
+        if not reply.UnprocessedItems:
             self.ledger.resolve(entries, Outcome.WRITTEN)
+            return []
+        written, back = self._apart(entries, reply)
+        self.ledger.resolve(written, Outcome.WRITTEN)
         return back
 
-    def _unprocessed(self, entries: list[Entry], reply: BatchReply) -> list[Entry]:
-        """Our own entries for what came back; all of them if one cannot be told, for no harm is done."""
+    def _apart(self, entries: list[Entry], reply: BatchReply) -> tuple[list[Entry], list[Entry]]:
+        """What was written, and our own entries for what came back.
+
+        If one of those cannot be told, all have come back: no harm is done.
+        """
+        written, back = entries.copy(), []
         keys = [entry.key for entry in entries]
         try:
-            return [entries[keys.index(self.keys.of(request.item))] for request in reply.unprocessed]
+            for request in reply.unprocessed:
+                at = keys.index(self.keys.of(request.item))
+                del keys[at]
+                back.append(written.pop(at))
         except (ValueError, UnexpectedReply):
-            return entries
+            return [], entries
+        return written, back
 
     def _pause(self, back: int, sent: int) -> None:
         """Back off while most of what is sent comes back; ask for the reason after a while."""
