@@ -20,6 +20,7 @@ from airflow_dynamo_pipeline.engine.ports import (
 )
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.errors import UnexpectedReply
+from airflow_dynamo_pipeline.items.page import ReplyText
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -51,7 +52,7 @@ class DynamoDBTable:
         """Describe the table; raises NotFound or AccessDenied."""
         return described(self._client, self._table_name)
 
-    def scan(self, call: ScanCall) -> bytes:
+    def scan(self, call: ScanCall) -> ReplyText:
         """Read one page; raises Throttled, CorruptReply and the rest of the error tree."""
         body = b'%s,"Segment":%d,"TotalSegments":%d' % (self._asked, call.segment, call.total_segments)
         if call.limit is not None:

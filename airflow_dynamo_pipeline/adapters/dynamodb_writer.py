@@ -11,6 +11,7 @@ from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.adapters.dynamodb import described, resource_text
 from airflow_dynamo_pipeline.adapters.transport import Transport
 from airflow_dynamo_pipeline.engine.ports import TableDescription
+from airflow_dynamo_pipeline.items.page import ReplyText
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -50,7 +51,7 @@ class DynamoDBWriter:
                     return {}
                 raise
 
-    def write(self, operation: str, body: bytes) -> bytes:
+    def write(self, operation: str, body: bytes) -> ReplyText:
         """Call BatchWriteItem, PutItem or DeleteItem, once.
 
         Raises ItemRefused, ConditionFailed, Throttled and the rest of the error tree. After ServiceTrouble

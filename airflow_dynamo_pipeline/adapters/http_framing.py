@@ -9,6 +9,8 @@ from typing import NamedTuple, NoReturn
 
 from botocore import exceptions as boto
 
+from airflow_dynamo_pipeline.items.page import ReplyText
+
 MAX_BODY_BYTES = 32 << 20  # twice the largest reply DynamoDB knows (16 MB), and no more of a broken one
 MAX_HEAD_BYTES = 1 << 16
 MAX_HEADERS = 100
@@ -30,7 +32,7 @@ class HttpReply(NamedTuple):
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: ReplyText
     reusable: bool = False  # whether the connection may be used again
 
 
@@ -69,7 +71,7 @@ class Incoming:
         found, self._held = self._held[:at], self._held[at:]
         return found
 
-    def exactly(self, count: int) -> bytes:
+    def exactly(self, count: int) -> ReplyText:
         """So many bytes; raises IncompleteReadError when the connection ends before."""
         if count <= len(self._held):
             found, self._held = self._held[:count], self._held[count:]
@@ -85,7 +87,7 @@ class Incoming:
                 if not got:
                     raise boto.IncompleteReadError(actual_bytes=have, expected_bytes=count)
                 have += got
-        return bytes(whole)
+        return whole
 
 
 def read_reply(incoming: Incoming) -> HttpReply:
@@ -137,10 +139,10 @@ def _announced(headers: Mapping[str, str]) -> int:
     return int(text)
 
 
-def _chunked(incoming: Incoming, headers: Mapping[str, str]) -> bytes:
+def _chunked(incoming: Incoming, headers: Mapping[str, str]) -> ReplyText:
     if headers["transfer-encoding"].lower() != "chunked" or "content-length" in headers:
         odd(f"is framed as {headers['transfer-encoding']!r}")
-    chunks: list[bytes] = []
+    chunks: list[ReplyText] = []
     left = MAX_BODY_BYTES
     while size := _chunk_size(incoming):
         if size > left:

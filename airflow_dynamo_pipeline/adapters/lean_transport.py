@@ -34,6 +34,7 @@ from airflow_dynamo_pipeline.adapters.transport import (
     reasons_in,
 )
 from airflow_dynamo_pipeline.errors import ServiceTrouble
+from airflow_dynamo_pipeline.items.page import ReplyText
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -79,7 +80,7 @@ class LeanTransport:
         """Whether the next call of an operation that has been called before is sent without botocore."""
         return not (self._closed or self._botocore.is_plain)
 
-    def call(self, operation: str, body: bytes) -> bytes:
+    def call(self, operation: str, body: bytes) -> ReplyText:
         """Call an operation."""
         if not self.is_lean:
             return self._botocore.call(operation, body)
@@ -133,7 +134,7 @@ class LeanTransport:
 
     # --- what is learned from botocore ------------------------------------------------------------
 
-    def _call_and_learn(self, operation: str, body: bytes) -> bytes:
+    def _call_and_learn(self, operation: str, body: bytes) -> ReplyText:
         seen = self._learning.seen = Seen(operation)
         try:
             return self._botocore.call(operation, body)

@@ -23,6 +23,7 @@ from airflow_dynamo_pipeline.engine.ports import (
     VersionConflict,
 )
 from airflow_dynamo_pipeline.errors import PipelineError, Temporary, UnexpectedReply
+from airflow_dynamo_pipeline.items.page import ReplyText
 
 Result = TypeVar("Result")
 
@@ -57,7 +58,7 @@ class RetryingTable:
         """Describe the table."""
         return self._retries(self._inner.describe)
 
-    def scan(self, call: ScanCall) -> bytes:
+    def scan(self, call: ScanCall) -> ReplyText:
         """Read one page, once."""
         return self._inner.scan(call)
 
@@ -83,7 +84,7 @@ class RetryingTableWriter:
         """The table's tags."""
         return self._retries(self._inner.tags)
 
-    def write(self, operation: str, body: bytes) -> bytes:
+    def write(self, operation: str, body: bytes) -> ReplyText:
         """Write, once."""
         return self._inner.write(operation, body)
 

@@ -23,6 +23,7 @@ from botocore.model import OperationModel
 from airflow_dynamo_pipeline.adapters.aws_errors import REASONS, translated
 from airflow_dynamo_pipeline.adapters.whole_replies import check_length
 from airflow_dynamo_pipeline.errors import CorruptReply
+from airflow_dynamo_pipeline.items.page import ReplyText
 from airflow_dynamo_pipeline.items.response_text import scan_response_json
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ EMPTY = b"{}"
 class Transport(Protocol):
     """One table's line to DynamoDB. Threads share it."""
 
-    def call(self, operation: str, body: bytes) -> bytes:
+    def call(self, operation: str, body: bytes) -> ReplyText:
         """Call an operation, once, by its JSON body; returns the JSON body of its reply.
 
         The reply is whole and matches its checksum. Raises our error tree and ConditionFailed. After
@@ -74,7 +75,7 @@ class BotocoreTransport:
         events.register("before-call.dynamodb", self._put_body, unique_id=f"dynamo-pipeline-in-{id(self)}")
         events.register("before-parse.dynamodb", self._take_body, unique_id=f"dynamo-pipeline-out-{id(self)}")
 
-    def call(self, operation: str, body: bytes) -> bytes:
+    def call(self, operation: str, body: bytes) -> ReplyText:
         """Call an operation."""
         call = self._now.call = _Call(operation, body)
         method = getattr(self._client, xform_name(operation))
@@ -136,7 +137,7 @@ def is_encoded(headers: Mapping[str, str]) -> bool:
     return headers.get("content-encoding", "identity") != "identity"
 
 
-def reasons_in(body: bytes) -> dict[str, Any]:
+def reasons_in(body: ReplyText) -> dict[str, Any]:
     """Why a call was throttled: members of an error reply that an older botocore leaves out."""
     try:
         told = json.loads(body)
@@ -150,7 +151,7 @@ def content_type_of(headers: Mapping[str, str]) -> str:
     return str(headers.get("content-type", "")).partition(";")[0].strip()
 
 
-def check_crc32(operation: str, headers: Mapping[str, str], body: bytes) -> None:
+def check_crc32(operation: str, headers: Mapping[str, str], body: ReplyText) -> None:
     """DynamoDB sends the CRC-32 of each body; botocore's standard retry mode does not look at it."""
     expected = headers.get("x-amz-crc32")
     if expected is not None and expected.strip() != str(crc32(body)):

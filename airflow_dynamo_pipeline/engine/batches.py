@@ -16,6 +16,7 @@ import msgspec
 from airflow_dynamo_pipeline.engine.ledger import Entry
 from airflow_dynamo_pipeline.engine.write_capacity import Consumed
 from airflow_dynamo_pipeline.errors import UnexpectedReply
+from airflow_dynamo_pipeline.items.page import ReplyText
 from airflow_dynamo_pipeline.items.values import UNREADABLE
 
 MOST_ITEMS = 25
@@ -102,7 +103,7 @@ _batch_reply = msgspec.json.Decoder(BatchReply).decode
 _item_reply = msgspec.json.Decoder(ItemReply).decode
 
 
-def batch_reply(body: bytes) -> BatchReply:
+def batch_reply(body: ReplyText) -> BatchReply:
     """Read a reply to BatchWriteItem; raises UnexpectedReply."""
     try:
         return _batch_reply(body)
@@ -110,7 +111,7 @@ def batch_reply(body: bytes) -> BatchReply:
         raise UnexpectedReply(f"a reply to BatchWriteItem cannot be read: {problem}") from problem
 
 
-def item_reply(body: bytes) -> ItemReply:
+def item_reply(body: ReplyText) -> ItemReply:
     """Read a reply to PutItem or DeleteItem; raises UnexpectedReply."""
     try:
         return _item_reply(body)

@@ -12,6 +12,7 @@ from airflow_dynamo_pipeline.engine.scan import is_key_range
 from airflow_dynamo_pipeline.engine.throttle import Booking, Throttle
 from airflow_dynamo_pipeline.engine.write_capacity import Consumed, WriteRate
 from airflow_dynamo_pipeline.errors import ItemRefused, PipelineError, Throttled
+from airflow_dynamo_pipeline.items.page import ReplyText
 
 CALL_SECONDS = 0.25  # one call costs about this much of the rate
 KEPT_SHARE = 0.7  # of the old mean of charge to estimate
@@ -68,7 +69,7 @@ class WriteCalls:
             return 1.0
         return max(1.0, self.throttle.units_per_second * CALL_SECONDS) / self._factor
 
-    def call(self, operation: str, body: bytes, units: float, read: Callable[[bytes], Answer]) -> Answer:
+    def call(self, operation: str, body: bytes, units: float, read: Callable[[ReplyText], Answer]) -> Answer:
         """Make one call for items of about ``units`` and settle what it cost.
 
         Raises what the table raises; a call that was refused as a whole costs nothing.

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from airflow_dynamo_pipeline.items.page import ReplyText
+
 
 class Clock(Protocol):
     """Time as an argument, so that no test sleeps."""
@@ -105,7 +107,7 @@ class TableReader(Protocol):
         """Describe the table; raises NotFound or AccessDenied."""
         ...
 
-    def scan(self, call: ScanCall) -> bytes:
+    def scan(self, call: ScanCall) -> ReplyText:
         """One reply's JSON body, its checksum verified; raises Throttled and the rest of the error tree."""
         ...
 
@@ -133,7 +135,7 @@ class TableWriter(Protocol):
         """The table's tags; raises AccessDenied."""
         ...
 
-    def write(self, operation: str, body: bytes) -> bytes:
+    def write(self, operation: str, body: bytes) -> ReplyText:
         """Call BatchWriteItem, PutItem or DeleteItem, once.
 
         Raises ItemRefused for what DynamoDB calls invalid, ConditionFailed, Throttled and the rest of the

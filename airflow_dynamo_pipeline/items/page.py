@@ -9,6 +9,9 @@ from airflow_dynamo_pipeline.items.values import one_line
 
 NO_KEY = (b"", b"null", b"{}")  # taking one of the last two for a key would start the segment anew, for ever
 
+ReplyText = bytes | bytearray
+"""The JSON text of a reply; a large one is not copied after it was received."""
+
 
 class ConsumedCapacity(msgspec.Struct, frozen=True):
     """What a call cost, as DynamoDB reports it; fields keep DynamoDB's names."""
@@ -40,10 +43,10 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.ConsumedCapacity is None else self.ConsumedCapacity.CapacityUnits
 
 
-def _on_one_line(body: bytes) -> bytes:
+def _on_one_line(body: ReplyText) -> ReplyText:
     """Drop the white space between tokens, so that every item is one line; what is no JSON stays as it is."""
     try:
-        return one_line(body)
+        return one_line(bytes(body))
     except msgspec.DecodeError:
         return body
 
@@ -51,7 +54,7 @@ def _on_one_line(body: bytes) -> bytes:
 _DECODER = msgspec.json.Decoder(Page)
 
 
-def cut_page(body: bytes) -> Page:
+def cut_page(body: ReplyText) -> Page:
     """Cut a Scan reply into raw items; raises CorruptReply for what is not a whole page.
 
     >>> page = cut_page(b'{"Items":[{"id":{"N":"1"}},{"id":{"N":"2.50"}}],"Count":2,"ScannedCount":9}')

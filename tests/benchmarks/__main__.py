@@ -19,7 +19,7 @@ from tests.benchmarks.endpoint import running_endpoint
 from tests.benchmarks.report import Report, print_json, print_tables
 from tests.benchmarks.runs import ClientFailed
 
-SPEED_ITEMS = 2_000_000
+SPEED_ITEMS = 4_000_000
 ROUNDS = 3
 FAILED_NUMBER, FAILED_CLIENT = 1, 2
 

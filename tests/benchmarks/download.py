@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
@@ -32,7 +33,7 @@ def run(job: Job) -> int:
 
 def download(job: Job, segment: int) -> int:
     """Download and compress one segment."""
-    connection = http.client.HTTPConnection(urlsplit(job.url).netloc)
+    connection = connected(job)
     gzip = isal_zlib.compressobj(LEVEL, isal_zlib.DEFLATED, GZIP)
     call = {"TableName": job.table, "Segment": segment, "TotalSegments": job.segments}
     request, key, items = json.dumps({**call, "ReturnConsumedCapacity": "TOTAL"}).encode()[:-1], b"", 0
@@ -47,6 +48,14 @@ def download(job: Job, segment: int) -> int:
             gzip.flush()
             connection.close()
             return items
+
+
+def connected(job: Job) -> http.client.HTTPConnection:
+    """A connection to the endpoint, as its address says."""
+    where = urlsplit(job.url).netloc
+    if not job.certificate:
+        return http.client.HTTPConnection(where)
+    return http.client.HTTPSConnection(where, context=ssl.create_default_context(cafile=job.certificate))
 
 
 def cursor(tail: bytes) -> tuple[bytes, int]:

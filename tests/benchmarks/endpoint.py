@@ -14,8 +14,10 @@ import contextlib
 import hashlib
 import json
 import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -27,8 +29,10 @@ from pathlib import Path
 from tests.benchmarks.backups import MADE_AT, Backup, make
 from tests.benchmarks.quick_wire import QuickWire
 from tests.benchmarks.tables import Pages, Tables
+from tests.benchmarks.tls_wire import TlsWire
 from tests.benchmarks.worker import BUCKET, REGION
 from tests.benchmarks.writes import Checker, Writes
+from tests.contract.raw_server import throw_away_certificate
 from tests.faults.s3 import requests as s3_requests
 from tests.faults.s3.bodies import Body, Dropped
 from tests.faults.s3.objects import Bucket, Buckets, Stored
@@ -58,15 +62,18 @@ class Server:
         self.writes = Writes(Checker(self.tables.pages) if checks else None)
         self.buckets = AnyBucket(lambda: datetime.now(UTC), kept_bytes=KEPT_BYTES)
 
-    def serve(self, listener: socket.socket) -> None:
+    def serve(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Give each connection a thread."""
         while True:
             connection, _ = listener.accept()
-            threading.Thread(target=self._converse, args=(connection,), daemon=True).start()
+            threading.Thread(target=self._converse, args=(connection, tls), daemon=True).start()
 
-    def _converse(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(EOFError, ConnectionError):
-            wire = QuickWire(connection)
+    def _converse(self, connection: socket.socket, tls: ssl.SSLContext | None) -> None:
+        with contextlib.ExitStack() as stack, contextlib.suppress(EOFError, ConnectionError, ssl.SSLError):
+            if tls is not None:
+                connection = tls.wrap_socket(connection, server_side=True)
+            stack.enter_context(connection)
+            wire = TlsWire(connection) if tls else QuickWire(connection)
             while True:
                 batch = wire.read_batch()
                 if batch is None:
@@ -136,9 +143,11 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A running endpoint."""
+    """A running endpoint. It speaks plain HTTP, and HTTPS with a certificate of its own."""
 
     url: str
+    tls_url: str
+    certificate: Path
 
     def stats(self) -> Stats:
         """Ask for the counters."""
@@ -154,27 +163,37 @@ class Endpoint:
 @contextlib.contextmanager
 def running_endpoint(pages: int = PAGES, *, checks: bool = False) -> Iterator[Endpoint]:
     """Run an endpoint in its own process while the block lasts; ``checks``: it parses what is written."""
-    command = [sys.executable, "-m", "tests.benchmarks.endpoint", "--pages", str(pages)]
-    command += ["--checks"] if checks else []
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield Endpoint(process.stdout.readline().strip())
-        finally:
-            process.terminate()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "tests.benchmarks.endpoint", "--pages", str(pages)]
+        command += ["--folder", folder, *(["--checks"] if checks else [])]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout
+                url, tls_url, certificate = process.stdout.readline().split()
+                yield Endpoint(url, tls_url, Path(certificate))
+            finally:
+                process.terminate()
 
 
 def main() -> None:
-    """Serve on a free port and print the address."""
+    """Serve on two free ports and print their addresses, and the certificate of the second."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=PAGES)
-    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--folder", type=Path, required=True, help="for a certificate")
     parser.add_argument("--checks", action="store_true")
     arguments = parser.parse_args()
     server = Server(arguments.pages, checks=arguments.checks)
-    with socket.create_server((HOST, arguments.port), backlog=128) as listener:
-        print(f"http://{HOST}:{listener.getsockname()[1]}", flush=True)
-        server.serve(listener)
+    certificate, context = throw_away_certificate(arguments.folder)
+    with listening() as plain, listening() as encrypted:
+        threading.Thread(target=server.serve, args=(encrypted, context), daemon=True).start()
+        addresses = f"http://{HOST}:{plain.getsockname()[1]} https://{HOST}:{encrypted.getsockname()[1]}"
+        print(addresses, certificate, flush=True)
+        server.serve(plain)
+
+
+def listening() -> socket.socket:
+    """A socket on a free port."""
+    return socket.create_server((HOST, 0), backlog=128)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from airflow_dynamo_pipeline.engine.ports import ScanCall, TableDescription, Tab
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.sizing import BYTES_PER_UNIT
 from airflow_dynamo_pipeline.engine.table_export import export_table
-from airflow_dynamo_pipeline.items.page import cut_page
+from airflow_dynamo_pipeline.items.page import ReplyText, cut_page
 from tests.benchmarks.endpoint import Endpoint
 from tests.benchmarks.report import Report, Table, Verdict
 from tests.benchmarks.worker import BUCKET
@@ -51,7 +51,7 @@ class Recorded:
         """Describe the table."""
         return self.inner.describe()
 
-    def scan(self, call: ScanCall) -> bytes:
+    def scan(self, call: ScanCall) -> ReplyText:
         """Read one page."""
         sent_at = time.monotonic()
         body = self.inner.scan(call)

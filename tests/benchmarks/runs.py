@@ -59,9 +59,12 @@ class Measurement:
         return self.endpoint_cpu_seconds / self.scan_bytes * GB
 
 
-def measure(endpoint: Endpoint, client: str, *, items: int, segments: int, **more: Any) -> Measurement:
+def measure(
+    endpoint: Endpoint, client: str, *, items: int, segments: int, tls: bool = False, **more: Any
+) -> Measurement:
     """Run a client over so many items and check that each was read, or written, once; ``more`` as in Job."""
-    job = Job(client=client, url=endpoint.url, items=items, segments=segments, **more)
+    url, certificate = (endpoint.tls_url, str(endpoint.certificate)) if tls else (endpoint.url, "")
+    job = Job(client=client, url=url, certificate=certificate, items=items, segments=segments, **more)
     prepare(endpoint, job)
     jobs = jobs_of(job)
     before = endpoint.stats()

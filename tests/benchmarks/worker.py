@@ -56,6 +56,7 @@ class Job:
     segment: int | None = None  # this one only, for clients that need a process for each
     part_bytes: int | None = None  # None: the client's default
     files: int = 1  # of the backup, for clients that read one
+    certificate: str = ""  # of an endpoint that speaks HTTPS; empty: it does not
     unprocessed: int = 0  # how many of a hundred items come back to clients that write
 
     @property
@@ -82,6 +83,8 @@ def main() -> None:
     parser.add_argument("outcome", type=Path)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
+        if arguments.job.certificate:
+            os.environ["AWS_CA_BUNDLE"] = arguments.job.certificate
         configure_airflow(home, arguments.job.url)
         outcome = measured(arguments.job)
     arguments.outcome.write_text(json.dumps(asdict(outcome)))

@@ -23,6 +23,7 @@ from airflow_dynamo_pipeline.errors import (
     Throttled,
     UnexpectedReply,
 )
+from airflow_dynamo_pipeline.items.page import ReplyText
 from tests.faults.attempts import TABLE, World, items
 from tests.faults.endpoint import Door, FakeAws
 from tests.faults.script import Fault, Kind
@@ -44,7 +45,7 @@ def batch(*numbers: int) -> Json:
     return {"RequestItems": {TABLE: puts}, "ReturnConsumedCapacity": "TOTAL"}
 
 
-def call(transport: Transport, operation: str, members: Json) -> bytes:
+def call(transport: Transport, operation: str, members: Json) -> ReplyText:
     return transport.call(operation, json.dumps(members).encode())
 
 

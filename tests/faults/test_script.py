@@ -12,6 +12,7 @@ from botocore import exceptions as boto
 from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable
 from airflow_dynamo_pipeline.engine.ports import ScanCall
 from airflow_dynamo_pipeline.errors import CorruptReply, Throttled
+from airflow_dynamo_pipeline.items.page import ReplyText
 from tests.clock import VirtualClock
 from tests.faults.attempts import BUCKET, TABLE, World, asked, items
 from tests.faults.endpoint import Door, Killed
@@ -47,7 +48,7 @@ def put(door: Door, key: str = "k") -> Any:
     return door.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"body")
 
 
-def scan(door: Door) -> bytes:
+def scan(door: Door) -> ReplyText:
     return DynamoDBTable(door.client("dynamodb"), asked(), print).scan(WHOLE_TABLE)
 
 

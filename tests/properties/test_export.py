@@ -29,6 +29,7 @@ from airflow_dynamo_pipeline.engine.ports import (
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 from airflow_dynamo_pipeline.engine.verify import verify_files
 from airflow_dynamo_pipeline.errors import NotFound, PipelineError
+from airflow_dynamo_pipeline.items.page import ReplyText
 from tests.clock import VirtualClock
 from tests.unit.engine.world import (
     NO_WAITING,
@@ -174,7 +175,7 @@ class MortalTable:
     def describe(self) -> TableDescription:
         return self.fate.call(self.inner.describe)
 
-    def scan(self, call: ScanCall) -> bytes:
+    def scan(self, call: ScanCall) -> ReplyText:
         return self.fate.call(lambda: self.inner.scan(call))
 
 

@@ -25,6 +25,7 @@ from airflow_dynamo_pipeline.errors import (
     TableChanged,
     UnexpectedReply,
 )
+from airflow_dynamo_pipeline.items.page import ReplyText
 from tests.clock import ManualClock
 from tests.unit.engine.world import (
     NO_WAITING,
@@ -60,7 +61,7 @@ class HookedTable(SmallPages):
         super().__init__(inner)
         self.before: Callable[[ScanCall], None] = lambda _call: None
 
-    def scan(self, call: ScanCall) -> bytes:
+    def scan(self, call: ScanCall) -> ReplyText:
         self.before(call)
         return super().scan(call)
 

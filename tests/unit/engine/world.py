@@ -29,6 +29,7 @@ from airflow_dynamo_pipeline.engine.progress import Progress
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 from airflow_dynamo_pipeline.engine.table_export import ExportResult, export_table
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
+from airflow_dynamo_pipeline.items.page import ReplyText
 from tests.clock import EPOCH, VirtualClock
 
 NO_WAITING = 1e9  # units per second at which no page has to wait for its turn
@@ -79,7 +80,7 @@ class SmallPages:
     def describe(self) -> TableDescription:
         return self.inner.describe()
 
-    def scan(self, call: ScanCall) -> bytes:
+    def scan(self, call: ScanCall) -> ReplyText:
         return self.inner.scan(replace(call, limit=min(self.most, call.limit or self.most)))
 
 
