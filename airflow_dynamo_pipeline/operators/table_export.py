@@ -10,6 +10,7 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_dynamo_pipeline.airflow_versions import Context
+from airflow_dynamo_pipeline.engine.auto_export import export_by_choice
 from airflow_dynamo_pipeline.engine.requests import COERCIONS, ExportRequest
 from airflow_dynamo_pipeline.engine.table_export import export_table
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
@@ -57,6 +58,13 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         unfinished one, ``fail`` refuses, ``new`` starts another. A retry always goes on with its own.
     :param resume_within_seconds: an unfinished export untouched for longer is not resumed; default 24 h.
     :param keep_checkpoint: keep ``_checkpoint/`` after the manifest is written; default False.
+    :param save_table_definition: write what the table is apart from its items to ``table-definition.json``
+        beside the manifest; default False.
+    :param method: ``scan`` (default), or ``auto``: a planner picks the scan, a native export or native
+        exports of the changes by size, price, settings and recovery, and says why. A native export is waited
+        for here, and the record is then that of ``NativeExportResult``; ``method`` in it is what was picked.
+    :param finish_within_seconds: with ``auto``: a scan that is expected to take longer is not picked if
+        anything else is possible.
     :param s3_sse_kms_key_id: encrypt what is written with this KMS key; default: the bucket's own settings.
     """
 
@@ -89,6 +97,9 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         on_existing: str = "resume",
         resume_within_seconds: float | str = 24 * 3600.0,
         keep_checkpoint: bool | str = False,
+        save_table_definition: bool | str = False,
+        method: str = "scan",
+        finish_within_seconds: float | str | None = None,
         s3_sse_kms_key_id: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -110,6 +121,9 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         self.on_existing = on_existing
         self.resume_within_seconds = resume_within_seconds
         self.keep_checkpoint = keep_checkpoint
+        self.save_table_definition = save_table_definition
+        self.method = method
+        self.finish_within_seconds = finish_within_seconds
         self.s3_sse_kms_key_id = s3_sse_kms_key_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -119,7 +133,11 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
             request = ExportRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
             ports = self.hook.export_ports(request, stop=self._stop, say=self.log.info, warn=self.log.warning)
             reports = progress_reports(context, self.log.info, "export", {"table": request.table_name})
-            return export_table(request, work_of(context, self.retries), ports, reports).to_json()
+            work = work_of(context, self.retries)
+            if request.method == "scan":
+                return export_table(request, work, ports, reports).to_json()
+            auto = self.hook.auto_ports(request, ports)
+            return export_by_choice(request, work, auto, reports)
 
     def on_kill(self) -> None:
         """Stop within a page; the parts that are open are closed and the checkpoint is written."""

@@ -1,0 +1,153 @@
+"""A table made from its definition: the steps of the plan, one by one, then a look at what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from airflow_dynamo_pipeline.adapters.aws_calls import AwsCalls
+from airflow_dynamo_pipeline.adapters.dynamodb import resource_text
+from airflow_dynamo_pipeline.adapters.table_definition import read_definition
+from airflow_dynamo_pipeline.engine.table_definition import TableDefinition
+from airflow_dynamo_pipeline.engine.table_restore import (
+    UPDATE,
+    RestoreRequest,
+    Step,
+    check_same,
+    creation,
+    is_foreign,
+    is_unfinished,
+    settling,
+    unmarking,
+)
+from airflow_dynamo_pipeline.engine.table_restored import RestoreResult, Tried, is_expected, not_put_back
+from airflow_dynamo_pipeline.errors import NotFound, PipelineError, Stopped, TableChanged, Temporary
+
+LOOK_SECONDS = 2.0  # between two looks at a table
+LOOKS = 6  # at a table that is finished
+NEW, RESUME, EXISTING = "new", "resume", "existing"
+ACTIVE = "ACTIVE"
+ENDING = frozenset({"DELETING", "ARCHIVING", "ARCHIVED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"})
+
+
+def restore_table(request: RestoreRequest, calls: AwsCalls, say: Callable[[str], None]) -> RestoreResult:
+    """Make the table, or go on with one that an earlier restore has begun; returns what came of it.
+
+    What one call cannot settle does not stop the others: it is in the result. Raises Refused, with all
+    differences, for a table of that name that is another one; Temporary errors, after which the same call
+    goes on; and whatever keeps the table from being made.
+    """
+    return _Restore(request, calls, say).run()
+
+
+class _Restore:
+    def __init__(self, request: RestoreRequest, calls: AwsCalls, say: Callable[[str], None]) -> None:
+        self._request = request
+        self._calls = calls
+        self._say = say
+        self._resource = resource_text(request.table_name)
+        self._failures: dict[str, str] = {}
+        self._done: list[str] = []
+
+    def run(self) -> RestoreResult:
+        is_foreign_key = self._is_foreign_key()
+        found = self._read()
+        start = self._start(found)
+        is_ours = found is None and self._create(is_foreign_key=is_foreign_key)
+        self._wait_until_active()
+        found = self._present()
+        check_same(self._request, found, is_ours=is_ours)
+        is_marked = is_ours or is_unfinished(found)
+        for step in settling(self._request, found):
+            self._take(step)
+        if is_marked and not self._failures:
+            self._take(unmarking(found))
+        tried = Tried(
+            failures=self._failures,
+            is_finished=not is_marked or not self._failures,
+            is_foreign_key=is_foreign_key,
+        )
+        return self._result(start, tried)
+
+    def _result(self, start: str, tried: Tried) -> RestoreResult:
+        """Look until nothing is left that has no reason, or several times: some settings show late."""
+        for _ in range(LOOKS):
+            found = self._present()
+            left = not_put_back(self._request, found, tried)
+            if is_expected(left) or self._calls.clock.wait(self._calls.stop, LOOK_SECONDS):
+                break
+        return RestoreResult(
+            table_name=found.table.table_name,
+            table_arn=found.table_arn,
+            start=start,
+            done=self._done,
+            not_put_back=left,
+        )
+
+    def _start(self, found: TableDefinition | None) -> str:
+        if found is None:
+            return NEW
+        check_same(self._request, found)
+        return RESUME if is_unfinished(found) else EXISTING
+
+    def _read(self) -> TableDefinition | None:
+        try:
+            return read_definition(self._calls, self._request.table_name, is_all=False)
+        except NotFound:
+            return None
+
+    def _present(self) -> TableDefinition:
+        found = self._read()
+        if found is None:
+            raise TableChanged(f"{self._resource} was deleted while it was restored")
+        return found
+
+    def _is_foreign_key(self) -> bool:
+        key = self._request.key_arn
+        return key is not None and is_foreign(key, self._calls.region, self._account())
+
+    def _account(self) -> str:
+        return str(self._calls("sts", "GetCallerIdentity", "the caller")["Account"])
+
+    def _create(self, *, is_foreign_key: bool) -> bool:
+        """Make the table; False if somebody was faster, or an earlier try of this call."""
+        step = creation(self._request, is_foreign_key=is_foreign_key)
+        self._say(f"making {self._resource}")
+        is_made = bool(self._call(step, answer="ResourceInUseException"))
+        self._done.append(step.what)
+        return is_made
+
+    def _take(self, step: Step) -> None:
+        """Make one call; what is wrong with it is noted, unless it is only wrong for the moment."""
+        self._say(f"{self._resource}: {step.what}")
+        try:
+            self._call(step)
+            if step.operation == UPDATE:
+                self._wait_until_active()
+        except Temporary:
+            raise
+        except PipelineError as error:
+            self._failures[step.what] = str(error).partition("\n")[0]
+        else:
+            self._done.append(step.what)
+
+    def _call(self, step: Step, answer: str = "") -> dict[str, Any]:
+        return self._calls(step.service, step.operation, self._resource, answer=answer, **step.request)
+
+    def _wait_until_active(self) -> None:
+        """Until the table and all its indexes are; a table that is being made may not be found at first."""
+        while not self._is_active():
+            if self._calls.clock.wait(self._calls.stop, LOOK_SECONDS):
+                raise Stopped(f"told to stop while {self._resource} was being made; run it again to go on")
+
+    def _is_active(self) -> bool:
+        name = self._request.table_name
+        reply = self._calls(
+            "dynamodb", "DescribeTable", self._resource, answer="ResourceNotFoundException", TableName=name
+        )
+        table = reply.get("Table") or {}
+        states = [table.get("TableStatus", "CREATING")]
+        states += [index.get("IndexStatus", ACTIVE) for index in table.get("GlobalSecondaryIndexes") or ()]
+        if set(states) & ENDING:
+            raise TableChanged(f"{self._resource} is {states[0]}")
+        return {ACTIVE} == set(states)
