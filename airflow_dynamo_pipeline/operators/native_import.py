@@ -1,0 +1,161 @@
+"""Import files of S3 into a new DynamoDB table by DynamoDB's own ImportTable."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
+from airflow.providers.amazon.aws.utils import validate_execute_complete_event
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+
+from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.adapters.native_imports import native_import_ports
+from airflow_dynamo_pipeline.airflow_versions import AirflowFailException, Context, conf
+from airflow_dynamo_pipeline.engine.native_import import COERCIONS, NativeImportRequest
+from airflow_dynamo_pipeline.engine.native_import_end import finish, wait
+from airflow_dynamo_pipeline.engine.native_import_ports import NativeImportPorts
+from airflow_dynamo_pipeline.engine.native_import_start import Begun, begin
+from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+from airflow_dynamo_pipeline.operators.running import failing_at_once, stop_from_signal, work_of
+from airflow_dynamo_pipeline.triggers.native import NativeJobTrigger
+
+
+class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
+    """Make a new table of an export, or of other files, by DynamoDB's own ImportTable.
+
+    Uses no write capacity; AWS bills by the uncompressed byte. Reads DynamoDB JSON (native full exports and
+    our own), Ion and CSV; plain, or compressed by gzip or Zstandard. ImportTable reads all that lies below a
+    prefix, so files there that are not of the backup are refused. A table that exists is refused, too, unless
+    this run's own import makes it: that one is adopted, for an import is never begun twice and cannot be
+    cancelled. All settings but ``deferrable`` and ``poke_interval`` are templated and may be text.
+
+    Returns (XCom) import_arn, table_arn, table_name, status, items, errors, processed_items,
+    processed_bytes, restored (the settings that were put back) and not_restored (what the stored definition
+    has and the table has not).
+
+    Fails at once (AirflowFailException), with the counts, the lines of the error log and the name of the
+    partial table, when the import failed, had errors, or processed another number of items than the
+    manifest lists.
+
+    :param table_name: the table to make.
+    :param s3_uri: an export's folder, a folder of files or one file; this or ``manifest_uri``.
+    :param manifest_uri: the ``manifest-summary.json`` of an export.
+    :param table_definition: the table as TableCreationParameters of ImportTable, or JSON text of it.
+    :param definition_s3_uri: a stored definition; default: ``table-definition.json`` beside the manifest.
+    :param file_format: ``auto`` (default), ``dynamodb_json``, ``ion`` or ``csv``.
+    :param compression: ``auto`` (default), ``gzip``, ``zstd`` or ``none``.
+    :param csv_delimiter: of CSV files; default a comma.
+    :param csv_columns: the columns of CSV files without a header.
+    :param s3_bucket_owner: the account that must own the bucket, 12 digits.
+    :param delete_partial: delete the table that this import made, if it fails; default False.
+    :param restore_settings: after success, put back what the stored definition has and ImportTable does not
+        make: time to live, point-in-time recovery, stream, tags, autoscaling, table class, deletion
+        protection; default False.
+    :param deferrable: wait in the triggerer; default: Airflow's ``operators.default_deferrable``.
+    :param poke_interval: seconds between two looks at the import; default 60.
+    """
+
+    aws_hook_class = DynamoDBPipelineHook
+    template_fields: Sequence[str] = aws_template_fields(*COERCIONS)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"table_definition": "json"}
+    ui_color = "#fdf3e3"
+    _stop: threading.Event | None = None  # made in execute: an operator is copied, a lock cannot be
+
+    def __init__(
+        self,
+        *,
+        table_name: str,
+        s3_uri: str | None = None,
+        manifest_uri: str | None = None,
+        table_definition: Mapping[str, Any] | str | None = None,
+        definition_s3_uri: str | None = None,
+        file_format: str = "auto",
+        compression: str = "auto",
+        csv_delimiter: str | None = None,
+        csv_columns: Sequence[str] | str | None = None,
+        s3_bucket_owner: str | None = None,
+        delete_partial: bool | str = False,
+        restore_settings: bool | str = False,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float = 60.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.table_name = table_name
+        self.s3_uri = s3_uri
+        self.manifest_uri = manifest_uri
+        self.table_definition = table_definition
+        self.definition_s3_uri = definition_s3_uri
+        self.file_format = file_format
+        self.compression = compression
+        self.csv_delimiter = csv_delimiter
+        self.csv_columns = csv_columns
+        self.s3_bucket_owner = s3_bucket_owner
+        self.delete_partial = delete_partial
+        self.restore_settings = restore_settings
+        self.deferrable = deferrable
+        self.poke_interval = poke_interval
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Begin or adopt the import, wait for its end and return its accounts."""
+        with failing_at_once():
+            request, ports = self._request(), self._ports()
+            begun = begin(request, work_of(context, self.retries), ports)
+        if self.deferrable and begun.native.is_running:
+            self._defer(begun)
+        with failing_at_once():
+            over = replace(begun, native=wait(begun.native, self.poke_interval, ports))
+            return finish(request, over, ports).to_json()
+
+    def execute_complete(
+        self,
+        context: Context,  # noqa: ARG002  Airflow's signature
+        event: dict[str, Any] | None = None,
+        *,
+        expected_items: int | None = None,
+        definition_uri: str | None = None,
+    ) -> dict[str, Any]:
+        """Judge the import that the trigger saw end."""
+        found = validate_execute_complete_event(event)
+        if found["status"] != "success":
+            raise AirflowFailException(found["message"])
+        with failing_at_once():
+            request, ports = self._request(), self._ports()
+            native = ports.imports.describe(found["arn"])
+            begun = Begun(native=native, expected_items=expected_items, definition_uri=definition_uri)
+            return finish(request, begun, ports).to_json()
+
+    def on_kill(self) -> None:
+        """Stop waiting; the import goes on, and a retry adopts it."""
+        if self._stop is not None:
+            stop_from_signal(self._stop)
+
+    def _request(self) -> NativeImportRequest:
+        return NativeImportRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
+
+    def _ports(self) -> NativeImportPorts:
+        self._stop = threading.Event()
+        return native_import_ports(self._client, stop=self._stop, say=self.log.info, warn=self.log.warning)
+
+    def _client(self, service: str) -> Any:
+        """A client; assuming the connection's role, if it has one, is where this can fail."""
+        with translated("sts:AssumeRole", f"connection {self.aws_conn_id}"):
+            return self.hook.dynamodb_client() if service == "dynamodb" else self.hook.client_for(service)
+
+    def _defer(self, begun: Begun) -> None:
+        self.defer(
+            trigger=NativeJobTrigger(
+                kind="import",
+                arn=begun.native.arn,
+                poke_interval=self.poke_interval,
+                aws_conn_id=self.aws_conn_id,
+                region_name=self.region_name,
+                verify=self.verify,
+                botocore_config=self.botocore_config,
+            ),
+            method_name=self.execute_complete.__name__,
+            kwargs={"expected_items": begun.expected_items, "definition_uri": begun.definition_uri},
+        )
