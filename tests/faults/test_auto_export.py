@@ -1,0 +1,108 @@
+"""``method="auto"``: what is chosen is done, and a retry goes on with what was begun."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_dynamo_pipeline.adapters.auto_wiring import auto_ports
+from airflow_dynamo_pipeline.adapters.wiring import export_ports
+from airflow_dynamo_pipeline.engine.auto_export import export_by_choice
+from airflow_dynamo_pipeline.engine.housekeeping import Reports
+from airflow_dynamo_pipeline.engine.identity import Work
+from airflow_dynamo_pipeline.errors import PipelineError
+from tests.clock import EPOCH
+from tests.faults.attempts import TABLE, asked, items
+from tests.faults.endpoint import Killed
+from tests.faults.native_export_world import NativeWorld
+from tests.faults.script import Fault, Kind
+
+NATIVE, SCAN = "ExportTableToPointInTime", "Scan"
+HURRY: dict[str, Any] = {"units_per_second": 1.0, "finish_within_seconds": 0.001}  # less than any scan takes
+
+
+@dataclass
+class Run:
+    """How one attempt ended, and what it called and said."""
+
+    record: dict[str, Any] = field(default_factory=dict)
+    error: PipelineError | Killed | None = None
+    operations: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    def count(self, operation: str) -> int:
+        return self.operations.count(operation)
+
+
+def attempt(world: NativeWorld, *faults: Fault, generation: str = "0", **settings: Any) -> Run:
+    """One attempt of one run."""
+    run = Run()
+    request = asked(method="auto", **settings)
+    with world.aws.door(*faults) as door:
+        ports = export_ports(
+            door.client,
+            request,
+            stop=threading.Event(),
+            say=run.said.append,
+            warn=run.said.append,
+            clock=door.clock,
+        )
+        auto = auto_ports(door.client, request, ports)
+        work = Work(run="dag|task|-1|run", generation=generation, began_at=EPOCH)
+        try:
+            run.record = export_by_choice(request, work, auto, Reports(lambda _: None))
+        except (PipelineError, Killed) as error:
+            run.error = error
+        run.operations = door.operations()
+    return run
+
+
+def test_the_scan_is_made_where_it_is_the_cheapest() -> None:
+    run = attempt(NativeWorld())
+
+    assert ("scan", 5, 0) == (run.record["method"], run.record["item_count"], run.count(NATIVE))
+    assert any(line.startswith("method scan: the cheapest") for line in run.said)
+
+
+def test_a_native_export_is_made_where_the_scan_would_take_too_long() -> None:
+    world = NativeWorld()
+
+    run = attempt(world, **HURRY)
+
+    assert ("full", 5, 0) == (run.record["method"], run.record["item_count"], run.count(SCAN))
+
+
+def test_a_retry_adopts_the_native_export_that_was_asked_for() -> None:
+    world = NativeWorld()
+    killed = attempt(world, Fault(Kind.KILL, on="DescribeExport"), **HURRY)
+
+    retry = attempt(world)  # by now the scan would be chosen
+
+    assert isinstance(killed.error, Killed)
+    assert ("full", 5) == (retry.record["method"], retry.record["item_count"])
+    assert 1 == killed.count(NATIVE) + retry.count(NATIVE)
+    assert any("an earlier attempt of this run has asked for it" in line for line in retry.said)
+
+
+def test_a_retry_resumes_the_scan_that_was_begun() -> None:
+    world = NativeWorld()
+    world.aws.dynamodb.page_items = 2
+    killed = attempt(world, Fault(Kind.KILL, at=2, on=SCAN))
+
+    retry = attempt(world, **HURRY)
+
+    assert isinstance(killed.error, Killed)
+    assert ("scan", 0) == (retry.record["method"], retry.count(NATIVE))
+    assert any("an earlier attempt of this run has begun one" in line for line in retry.said)
+
+
+def test_changes_follow_on_a_native_export_below_the_target() -> None:
+    world = NativeWorld()
+    world.aws.dynamodb.put_items(TABLE, items(40, size=300_000))
+    world.run(run="base")
+    world.pass_time(hours=1)
+
+    run = attempt(world, **HURRY)
+
+    assert ("incremental", "incremental") == (run.record["method"], run.record["export_type"])

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_dynamo_pipeline.engine.estimate import Estimate
+from airflow_dynamo_pipeline.engine.export_method import Choice, Sights, choose_method
+from airflow_dynamo_pipeline.engine.native_windows import Recovery
+from tests.clock import EPOCH
+from tests.unit.engine.world import request
+
+GIB = 1024**3
+ON = Recovery(table_name="orders", enabled=True, earliest_at=EPOCH - timedelta(days=10), latest_at=EPOCH)
+
+
+def estimate(**changes: Any) -> Estimate:
+    """Of a table of 100 GiB that a scan reads in an hour."""
+    figures: dict[str, Any] = {
+        "table_name": "orders",
+        "index_name": None,
+        "items": 1_000_000,
+        "bytes": 100 * GIB,
+        "read_units": 100 * GIB / 8192,
+        "units_per_second": 3640.0,
+        "reason": "",
+        "segments": 16,
+        "seconds": 3600.0,
+    }
+    return Estimate(**figures | changes)
+
+
+def chosen(asked: dict[str, Any] | None = None, **seen: Any) -> Choice:
+    sights = Sights(**{"on_demand": True, "recovery": ON, **seen})
+    return choose_method(request(method="auto", **(asked or {})), estimate(), sights)
+
+
+def refusals(choice: Choice) -> dict[str, str | None]:
+    return {way.method: way.refused for way in choice.ways}
+
+
+def test_a_scan_of_units_that_are_paid_for_anyway_is_the_cheapest() -> None:
+    found = chosen(on_demand=False)
+
+    assert "scan" == found.method
+    assert [0.0, 10.0] == [way.dollars for way in found.ways[:2]]
+
+
+def test_a_scan_is_cheaper_than_a_full_native_export_also_on_demand() -> None:
+    found = chosen()
+
+    assert "scan" == found.method
+    assert [1.64, 10.0] == [round(way.dollars or 0, 2) for way in found.ways[:2]]
+    assert "the cheapest, by list prices of us-east-1" == found.reason
+
+
+@pytest.mark.parametrize(("seconds", "method"), [(3600, "scan"), (3599, "full")])
+def test_a_scan_that_would_take_too_long_is_not_chosen(seconds: int, method: str) -> None:
+    found = chosen({"finish_within_seconds": seconds})
+
+    assert method == found.method
+
+
+def test_that_no_time_is_promised_for_a_native_export_is_said() -> None:
+    found = chosen({"finish_within_seconds": 60})
+
+    assert "the scan would take 3,600 seconds and not 60" in found.reason
+    assert "promises no time" in found.reason
+
+
+def test_a_scan_is_made_however_long_it_takes_where_nothing_else_is_possible() -> None:
+    found = chosen({"finish_within_seconds": 60, "index_name": "by-day"})
+
+    assert ("scan", "nothing else is possible") == (found.method, found.reason)
+
+
+@pytest.mark.parametrize(
+    ("changed", "method"), [(0, "incremental"), (GIB, "incremental"), (90 * GIB, "scan"), (None, "scan")]
+)
+def test_few_changes_since_the_last_native_export_are_cheaper_than_everything(
+    changed: float | None, method: str
+) -> None:
+    found = chosen(chain_end=EPOCH - timedelta(hours=1), changed_bytes=changed)
+
+    assert method == found.method
+
+
+@pytest.mark.parametrize(
+    ("ago", "word"),
+    [
+        (timedelta(days=11), "are lost"),
+        (timedelta(minutes=14), "less than 15 minutes"),
+        (timedelta(minutes=15), None),
+    ],
+)
+def test_changes_must_follow_on_what_is_there_and_be_worth_a_window(ago: timedelta, word: str | None) -> None:
+    found = refusals(chosen(chain_end=EPOCH - ago, changed_bytes=0))["incremental"]
+
+    assert (word is None) == (found is None)
+    assert (word or "") in (found or "")
+
+
+def test_without_a_full_native_export_there_is_nothing_for_changes_to_follow_on() -> None:
+    assert "no full native export" in (refusals(chosen())["incremental"] or "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        ({"index_name": "by-day"}, "index_name"),
+        ({"filter_expression": "attribute_exists(a)"}, "filter_expression"),
+        ({"projection_expression": "a"}, "projection_expression"),
+        ({"consistent_read": True}, "consistent_read"),
+        ({"file_format": "plain_json"}, "file_format=plain_json"),
+        ({"compression": "none"}, "compression=none"),
+        ({"on_existing": "new"}, "on_existing=new"),
+        ({"save_table_definition": True}, "save_table_definition"),
+    ],
+)
+def test_what_a_native_export_cannot_do_rules_it_out(asked: dict[str, Any], word: str) -> None:
+    found = chosen(asked, chain_end=EPOCH - timedelta(hours=1), changed_bytes=0)
+
+    assert "scan" == found.method
+    assert [None, f"it knows no {word}", f"it knows no {word}"] == list(refusals(found).values())
+
+
+@pytest.mark.parametrize(
+    ("seen", "word"),
+    [
+        ({"recovery": Recovery(table_name="orders", enabled=False)}, "is off"),
+        ({"recovery": None, "recovery_unknown": "dynamodb:DescribeContinuousBackups: denied"}, "denied"),
+    ],
+)
+def test_without_recovery_there_is_no_native_export(seen: dict[str, Any], word: str) -> None:
+    found = chosen({"finish_within_seconds": 60}, **seen)
+
+    assert "scan" == found.method
+    assert word in (refusals(found)["full"] or "")
+
+
+def test_a_choice_is_said_with_all_that_was_looked_at() -> None:
+    assert [
+        "method scan: the cheapest, by list prices of us-east-1",
+        "scan: about 1.64 dollars, about 3,600 seconds",
+        "full: about 10.00 dollars, no time is promised",
+        "incremental: not possible, there is no full native export of the table below the target",
+    ] == list(chosen().lines())
+    assert ["scan", "full", "incremental"] == [way["method"] for way in chosen().to_json()["methods"]]
