@@ -129,6 +129,7 @@ def native_import(described_import: Mapping[str, Any]) -> NativeImport:
         table_id=described_import.get("TableId"),
         client_token=described_import.get("ClientToken"),
         started_at=described_import.get("StartTime"),
+        ended_at=described_import.get("EndTime"),
         log_group_arn=described_import.get("CloudWatchLogGroupArn"),
         items=int(described_import.get("ImportedItemCount", 0)),
         processed_items=int(described_import.get("ProcessedItemCount", 0)),

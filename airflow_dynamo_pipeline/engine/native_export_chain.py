@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_dynamo_pipeline.engine.native_jobs import JobState
 from airflow_dynamo_pipeline.engine.native_windows import Window, floor
 from airflow_dynamo_pipeline.engine.ports import ABSENT, Absent, ObjectStore
 from airflow_dynamo_pipeline.engine.requests import S3Location
@@ -22,6 +23,7 @@ from airflow_dynamo_pipeline.errors import UnexpectedReply, UnknownVersion
 VERSION = 1
 FOLDER = "_dynamo-pipeline"
 KEPT_FULL = 100  # full exports remembered, so that a retry finds its own
+KEPT_FAILED = 100  # failed ones
 
 
 class NativeExport(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -46,6 +48,8 @@ class NativeExport(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     item_count: int = 0
     billed_bytes: int = 0
     table_id: str | None = None
+    taken_by: str = ""  # the other run that went on with it until it was complete
+    failure: JobState | None = None  # what was seen of it, once it has failed
 
     @property
     def window(self) -> Window | None:
@@ -63,7 +67,12 @@ class NativeExport(msgspec.Struct, frozen=True, kw_only=True, rename="camel", om
     @property
     def is_for_all(self) -> bool:
         """Whether any run that extends the chain goes on with it: all but fulls that nobody started yet."""
-        return self.window is not None or self.starts_chain or self.export_arn is not None
+        return self.extends_chain or self.export_arn is not None
+
+    @property
+    def extends_chain(self) -> bool:
+        """Whether an incremental export was asked for."""
+        return self.window is not None or self.starts_chain
 
     def belongs_to(self, run: str | None, fingerprint: str) -> bool:
         """Whether this logical run asked for it, with these settings, in whichever generation."""
@@ -78,6 +87,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     windows: tuple[NativeExport, ...] = ()
     pending: tuple[NativeExport, ...] = ()
     full: tuple[NativeExport, ...] = ()  # complete ones, the newest last
+    failed: tuple[NativeExport, ...] = ()  # so that a retry of who asked for one does not succeed
 
     @property
     def end(self) -> datetime | None:
@@ -106,6 +116,11 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
             each for each in self.pending if each.token == export.token or (export.window and each.window)
         ]
         return msgspec.structs.replace(self, pending=tuple(each for each in self.pending if each not in gone))
+
+    def failing(self, export: NativeExport, seen: JobState) -> Chain:
+        """The chain without something pending that has failed, which is remembered."""
+        failed = msgspec.structs.replace(export, parameters={}, failure=seen)
+        return msgspec.structs.replace(self.without(export), failed=(*self.failed, failed)[-KEPT_FAILED:])
 
     def completed(self, export: NativeExport) -> Chain:
         """The chain with a pending export that is complete now.

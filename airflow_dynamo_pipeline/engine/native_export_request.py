@@ -11,6 +11,7 @@ from typing import Any
 
 from airflow_dynamo_pipeline.engine import settings
 from airflow_dynamo_pipeline.engine.conditions import instant
+from airflow_dynamo_pipeline.engine.ports import JsonObject
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, Problem
 
@@ -57,6 +58,11 @@ class NativeExportRequest:
     def location(self) -> S3Location:
         """The target as bucket and prefix."""
         return S3Location.parse(self.s3_uri)
+
+    def to_json(self) -> JsonObject:
+        """What ``from_settings`` makes the same request of."""
+        at = self.export_time
+        return asdict(self) | {"export_time": None if at is None else at.isoformat()}
 
     def fingerprint(self) -> str:
         """A hash of everything that is asked."""

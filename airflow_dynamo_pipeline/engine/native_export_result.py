@@ -42,7 +42,7 @@ class NativeExportResult:
     export_type: str  # full, also where an incremental export was asked and a new base made; incremental
     export_arn: str
     manifest_uri: str
-    manifest_uris: Sequence[str]  # of all that this run exported, in their order
+    manifest_uris: Sequence[str]  # of all that this run exported or took over, in their order
     item_count: int
     billed_bytes: int
     export_time: str | None  # ISO 8601, of a full export
@@ -56,7 +56,8 @@ class NativeExportResult:
         cls, request: NativeExportRequest, exports: Sequence[NativeExport], chain_uri: str
     ) -> NativeExportResult:
         """The result of one or several complete exports."""
-        first, last = exports[0], exports[-1]
+        last = exports[-1]
+        begun = next((each.window_start for each in exports if each.window_start), None)
         return cls(
             table_name=request.table_name,
             export_type="incremental" if last.window else "full",
@@ -66,7 +67,7 @@ class NativeExportResult:
             item_count=sum(each.item_count for each in exports),
             billed_bytes=sum(each.billed_bytes for each in exports),
             export_time=said(last.export_time) if last.export_time else None,
-            window_start=said(first.window_start) if first.window_start else None,
+            window_start=said(begun) if begun else None,
             window_end=said(last.window_end) if last.window_end else None,
             chain_uri=chain_uri,
         )

@@ -74,6 +74,12 @@ class NativeImportRequest:
             given = {**given, "csv_delimiter": BLANKS[delimiter]}
         return settings.build(cls, given, COERCIONS, required=REQUIRED, what="a native import")
 
+    def to_settings(self) -> dict[str, Any]:
+        """The settings as JSON values, of which ``from_settings`` makes this request again."""
+        given = {item.name: getattr(self, item.name) for item in fields(self)}
+        lists = {"csv_columns": list(self.csv_columns)}
+        return {name: value for name, value in (given | lists).items() if value is not None}
+
     @property
     def source_uri(self) -> str:
         """Where the files, or their manifest, lie."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from airflow_dynamo_pipeline.engine.native_import import NativeImportRequest
 from airflow_dynamo_pipeline.engine.native_import_ports import NativeImport, NativeImportPorts, Restored
@@ -18,6 +18,7 @@ FAILED = ("FAILED", "CANCELLED")
 LINES = 20  # of the error log, in one message
 LINE_CHARACTERS = 500
 CLOCKS_DIFFER = timedelta(minutes=1)  # a table may be made a moment before its import says it started
+RECENT = timedelta(minutes=15)  # after its end a table can be written to; delete_partial works within this
 NEVER_RESTORED = (
     "time to live, point-in-time recovery, stream, tags, autoscaling, deletion protection or table class"
 )
@@ -142,9 +143,12 @@ def _left(
             f"table {table.name} is left and may be partial: delete it before it is imported anew, or set "
             "delete_partial=True"
         )
-    reason = why_kept(native, table)
+    reason = why_kept(native, table, ports.clock.now())
     if reason is not None:
-        return f"table {table.name} is kept: {reason}"
+        return (
+            f"table {table.name} is kept: {reason}. If nobody needs it, delete it by "
+            f"`aws dynamodb delete-table --table-name {table.name}`"
+        )
     try:
         ports.imports.delete_table(table.name)
     except PipelineError as error:
@@ -152,18 +156,27 @@ def _left(
     return f"the partial table {table.name} ({table.table_id}) was deleted, as delete_partial asks"
 
 
-def why_kept(native: NativeImport, table: TableDescription) -> str | None:
-    """Why a table must not be deleted as what a failed import left; None when this very import made it."""
-    return next(_reasons_to_keep(native, table), None)
+def why_kept(native: NativeImport, table: TableDescription, now: datetime) -> str | None:
+    """Why a table must not be deleted as what a failed import left; None when this import just made it."""
+    return next(_reasons_to_keep(native, table, now), None)
 
 
-def _reasons_to_keep(native: NativeImport, table: TableDescription) -> Iterator[str]:
+def _reasons_to_keep(native: NativeImport, table: TableDescription, now: datetime) -> Iterator[str]:
     if native.status not in FAILED:
         yield f"the import is {native.status}"
     if not native.table_id or (native.table_id, native.table_arn) != (table.table_id, table.arn):
         yield "it is not known to be the table that the import made"
     if not _is_younger(table, native.started_at):
         yield "it is not known to be made after the import began"
+    if native.ended_at is None:
+        yield "it is not known when the import ended"
+    elif not -CLOCKS_DIFFER <= now - native.ended_at <= RECENT:
+        ended_at = native.ended_at.astimezone(UTC).isoformat(timespec="seconds")
+        minutes = RECENT // timedelta(minutes=1)
+        yield (
+            f"the import ended at {ended_at}, not within the last {minutes} minutes, and somebody may have "
+            "written to it since"
+        )
     if table.deletion_protected:
         yield "it is protected against deletion"
     if table.replicas or table.has_stream:

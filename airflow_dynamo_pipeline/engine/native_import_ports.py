@@ -23,6 +23,7 @@ class NativeImport:
     table_id: str | None = None
     client_token: str | None = None
     started_at: datetime | None = None
+    ended_at: datetime | None = None
     log_group_arn: str | None = None
     items: int = 0  # imported; of items with the same key, the last counts
     processed_items: int = 0

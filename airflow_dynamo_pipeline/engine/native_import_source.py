@@ -22,13 +22,20 @@ from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.engine.sources import Backup, Stage
 from airflow_dynamo_pipeline.engine.table_definition import FILE_NAME
 from airflow_dynamo_pipeline.engine.verify import SUMMARY_NAME
-from airflow_dynamo_pipeline.errors import ImportRefused, Problem, UnexpectedReply, UnknownVersion
+from airflow_dynamo_pipeline.errors import (
+    ImportRefused,
+    NotFound,
+    Problem,
+    UnexpectedReply,
+    UnknownVersion,
+)
 from airflow_dynamo_pipeline.formats.compression import MAGIC_BYTES, compression_of
 from airflow_dynamo_pipeline.formats.detection import detect_content
 
 WHERE = "s3_uri"
 NAMED = 5  # files, in one message
 MOST_OBJECTS = 50_000  # of one import; a quota that AWS raises on request
+UNCOMPARED = "the import goes on; when it is over, compare its count of items with the manifest's yourself"
 OTHER = "DynamoDBImportOperator reads it, into a table that exists"
 
 
@@ -95,13 +102,38 @@ def find_source(
 
 def _check_full(uri: str, store: ObjectStore) -> None:
     """Refuse an incremental export; whatever else is wrong with a manifest is found with its files."""
-    place = S3Location.parse(uri)
-    key = place.prefix if place.prefix.endswith(SUMMARY_NAME) else place.key(SUMMARY_NAME)
+    key = _summary_key(uri)
     stored = store.get(key)
     with suppress(UnexpectedReply, UnknownVersion):
         if stored is not None and decode_summary(stored.body, key).export_type == INCREMENTAL:
             what = f"{uri} is an incremental export, which ImportTable does not read"
             raise ImportRefused([Problem(WHERE, what, OTHER)])
+
+
+def manifest_count(request: NativeImportRequest, store: ObjectStore) -> int | None:
+    """How many items the manifest lists, whatever became of its files; None where there is no manifest.
+
+    Raises AccessDenied where that cannot be seen, NotFound when a manifest that is named is gone, and
+    ImportRefused when there are manifests below a folder and none in it.
+    """
+    uri = request.source_uri
+    stored = store.get(_summary_key(uri))
+    if stored is not None:
+        return decode_summary(stored.body, _summary_key(uri)).item_count
+    if uri.endswith(f"/{SUMMARY_NAME}"):
+        raise NotFound("key", uri, UNCOMPARED)
+    folder = S3Location.parse(uri).prefix
+    below = [key for key in store.keys(f"{folder}/" if folder else "") if key.endswith(f"/{SUMMARY_NAME}")]
+    if below:
+        raise ImportRefused(
+            [Problem(WHERE, f"{uri} cannot be read, and {below[0]} lies below it", UNCOMPARED)]
+        )
+    return None
+
+
+def _summary_key(uri: str) -> str:
+    place = S3Location.parse(uri)
+    return place.prefix if place.prefix.endswith(SUMMARY_NAME) else place.key(SUMMARY_NAME)
 
 
 def _place(

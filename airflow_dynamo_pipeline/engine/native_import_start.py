@@ -9,7 +9,11 @@ from typing import Any
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.native_import import NativeImportRequest, client_token, token_root
 from airflow_dynamo_pipeline.engine.native_import_ports import NativeImport, NativeImportPorts
-from airflow_dynamo_pipeline.engine.native_import_source import NativeSource, find_source
+from airflow_dynamo_pipeline.engine.native_import_source import (
+    NativeSource,
+    find_source,
+    manifest_count,
+)
 from airflow_dynamo_pipeline.engine.plan import finding
 from airflow_dynamo_pipeline.engine.ports import TableDescription
 from airflow_dynamo_pipeline.engine.requests import S3Location
@@ -42,20 +46,17 @@ class Prepared:
     parameters: Mapping[str, Any] | None
     definition_uri: str | None
 
-    def begun(self, native: NativeImport) -> Begun:
+    def begun(self, native: NativeImport, expected_items: int | None) -> Begun:
         """The import that came of it."""
-        return Begun(
-            native=native,
-            expected_items=self.source.item_count if self.source else None,
-            definition_uri=self.definition_uri,
-        )
+        return Begun(native=native, expected_items=expected_items, definition_uri=self.definition_uri)
 
 
 def begin(request: NativeImportRequest, work: Work, ports: NativeImportPorts) -> Begun:
     """Begin the import, or adopt the one that an earlier attempt at this work began.
 
     An import is adopted while it runs, whether a retry or Clear looks for it; one that is over, by a retry
-    only. Raises ImportRefused with all problems before anything is touched.
+    only. Raises ImportRefused with all problems before anything is touched, and AccessDenied or NotFound when
+    an adopted import has a manifest to be compared with that cannot be read.
     """
     problems: list[Problem] = []
     table = finding(problems, TABLE, lambda: ports.imports.table(request.table_name))
@@ -70,10 +71,20 @@ def begin(request: NativeImportRequest, work: Work, ports: NativeImportPorts) ->
         for problem in found:  # the import has begun: nothing of it can be mended now
             ports.warn(str(problem))
         ports.say(f"adopted: {maker.line()}")
-        return prepared.begun(maker)
+        return prepared.begun(maker, _listed(request, prepared.source, ports))
     if problems or found or prepared.source is None or prepared.parameters is None:
         raise ImportRefused([*problems, *found])
-    return prepared.begun(_start(request, work, ports, prepared.source, prepared.parameters))
+    native = _start(request, work, ports, prepared.source, prepared.parameters)
+    return prepared.begun(native, prepared.source.item_count)
+
+
+def _listed(
+    request: NativeImportRequest, source: NativeSource | None, ports: NativeImportPorts
+) -> int | None:
+    """What an adopted import is compared with, although its source may no longer be fit for an import."""
+    if source is not None:
+        return source.item_count
+    return manifest_count(request, ports.store(S3Location.parse(request.source_uri).bucket))
 
 
 def _start(

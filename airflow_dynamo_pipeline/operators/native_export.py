@@ -109,13 +109,19 @@ class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         """Export and return what was exported; defers while DynamoDB works, if asked."""
         return self._go_on(context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Go on after what was waited for."""
+    def execute_complete(
+        self,
+        context: Context,
+        event: dict[str, Any] | None = None,
+        *,
+        settings: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Go on after what was waited for, with the settings that were rendered before it."""
         found = validate_execute_complete_event(event)
         if found["status"] != "success":
             raise AirflowFailException(found["message"])
         self.log.info(found["message"])
-        return self._go_on(context)
+        return self._go_on(context, settings)
 
     def on_kill(self) -> None:
         """Stop waiting; the export goes on."""
@@ -123,17 +129,19 @@ class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         if self._stop is not None:
             stop_from_signal(self._stop)
 
-    def _go_on(self, context: Context) -> dict[str, Any]:
+    def _go_on(self, context: Context, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
         stop = self._stop = threading.Event()
         with failing_at_once():
-            request = NativeExportRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
+            request = NativeExportRequest.from_settings(
+                settings or {name: getattr(self, name) for name in COERCIONS}
+            )
             ports = native_export_ports(
                 self.hook.client_for, request, stop=stop, say=self.log.info, warn=self.log.warning
             )
             work = work_of(context, self.retries)
             while not isinstance(step := advance(request, work, ports), Finished | Nothing):
                 if self.deferrable:
-                    self._defer(step)
+                    self._defer(step, request)
                 else:
                     self._wait(step, ports, stop)
         if isinstance(step, Nothing):
@@ -148,7 +156,7 @@ class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         if ports.clock.wait(stop, self.poke_interval):
             raise Stopped(f"told to stop while waiting for a native export; {STAYS}")
 
-    def _defer(self, step: Waiting | Early) -> None:
+    def _defer(self, step: Waiting | Early, request: NativeExportRequest) -> None:
         line: Mapping[str, Any] = {
             "poke_interval": self.poke_interval,
             "aws_conn_id": self.aws_conn_id,
@@ -160,9 +168,13 @@ class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         if isinstance(step, Waiting):
             trigger = NativeJobTrigger(kind="export", arn=step.export_arn, **line)
         else:
-            wanted = {"table_name": self.table_name, "wanted_at": step.wanted_at.isoformat()}
+            wanted = {"table_name": request.table_name, "wanted_at": step.wanted_at.isoformat()}
             trigger = DynamoDBConditionTrigger(condition="point_in_time_recovery", arguments=wanted, **line)
-        self.defer(trigger=trigger, method_name=self.execute_complete.__name__)
+        self.defer(
+            trigger=trigger,
+            method_name=self.execute_complete.__name__,
+            kwargs={"settings": request.to_json()},  # templates may render otherwise by then
+        )
 
     def _mirror(self, context: Context, result: Mapping[str, Any]) -> None:
         """Show the last export in the asset state store (Airflow 3.3), where the task has one outlet."""

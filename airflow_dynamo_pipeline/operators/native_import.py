@@ -30,7 +30,9 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     our own), Ion and CSV; plain, or compressed by gzip or Zstandard. ImportTable reads all that lies below a
     prefix, so files there that are not of the backup are refused. A table that exists is refused, too, unless
     this run's own import makes it: that one is adopted, for an import is never begun twice and cannot be
-    cancelled. All settings but ``deferrable`` and ``poke_interval`` are templated and may be text.
+    cancelled. All settings but ``deferrable`` and ``poke_interval`` are templated and may be text. A deferred
+    task goes on with the settings it began with; a retry renders them anew, and knows its import by them, so
+    they must not depend on the clock.
 
     Returns (XCom) import_arn, table_arn, table_name, status, items, errors, processed_items,
     processed_bytes, restored (the settings that were put back) and not_restored (what the stored definition
@@ -50,7 +52,8 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     :param csv_delimiter: of CSV files; default a comma.
     :param csv_columns: the columns of CSV files without a header.
     :param s3_bucket_owner: the account that must own the bucket, 12 digits.
-    :param delete_partial: delete the table that this import made, if it fails; default False.
+    :param delete_partial: delete the table that this import made, if it fails and did so within the last 15
+        minutes: after that somebody may have filled the table; default False.
     :param restore_settings: after success, put back what the stored definition has and ImportTable does not
         make: time to live, point-in-time recovery, stream, tags, autoscaling, table class, deletion
         protection; default False.
@@ -105,7 +108,7 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
             request, ports = self._request(), self._ports()
             begun = begin(request, work_of(context, self.retries), ports)
         if self.deferrable and begun.native.is_running:
-            self._defer(begun)
+            self._defer(begun, request)
         with failing_at_once():
             over = replace(begun, native=wait(begun.native, self.poke_interval, ports))
             return finish(request, over, ports).to_json()
@@ -117,13 +120,18 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         *,
         expected_items: int | None = None,
         definition_uri: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Judge the import that the trigger saw end."""
+        """Judge the import that the trigger saw end, by the settings it was begun with.
+
+        ``settings`` are those, None in a task that an older version of this package deferred. Templates are
+        rendered once more before this is called, and one that reads a clock names another table now.
+        """
         found = validate_execute_complete_event(event)
         if found["status"] != "success":
             raise AirflowFailException(found["message"])
         with failing_at_once():
-            request, ports = self._request(), self._ports()
+            request, ports = self._request(settings), self._ports()
             native = ports.imports.describe(found["arn"])
             begun = Begun(native=native, expected_items=expected_items, definition_uri=definition_uri)
             return finish(request, begun, ports).to_json()
@@ -133,8 +141,9 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         if self._stop is not None:
             stop_from_signal(self._stop)
 
-    def _request(self) -> NativeImportRequest:
-        return NativeImportRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
+    def _request(self, begun_with: Mapping[str, Any] | None = None) -> NativeImportRequest:
+        rendered = {name: getattr(self, name) for name in COERCIONS}
+        return NativeImportRequest.from_settings(rendered if begun_with is None else begun_with)
 
     def _ports(self) -> NativeImportPorts:
         self._stop = threading.Event()
@@ -145,7 +154,7 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         with translated("sts:AssumeRole", f"connection {self.aws_conn_id}"):
             return self.hook.dynamodb_client() if service == "dynamodb" else self.hook.client_for(service)
 
-    def _defer(self, begun: Begun) -> None:
+    def _defer(self, begun: Begun, request: NativeImportRequest) -> None:
         self.defer(
             trigger=NativeJobTrigger(
                 kind="import",
@@ -157,5 +166,9 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
                 botocore_config=self.botocore_config,
             ),
             method_name=self.execute_complete.__name__,
-            kwargs={"expected_items": begun.expected_items, "definition_uri": begun.definition_uri},
+            kwargs={
+                "expected_items": begun.expected_items,
+                "definition_uri": begun.definition_uri,
+                "settings": request.to_settings(),
+            },
         )

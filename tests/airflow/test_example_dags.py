@@ -1,6 +1,8 @@
 """The example DAGs load, can be triggered by a person who reads no code, and run in a real Airflow."""
 
+import contextlib
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from tests.demo.airflow_env import EXAMPLE_DAGS, airflow_environment
 from tests.demo.result import exported
 from tests.demo.runs import AirflowFailed, airflow, run_airflow
-from tests.demo.table import BUCKET, READY_KEY, TABLE, prepare
+from tests.demo.table import BUCKET, READ_UNITS, READY_KEY, TABLE, prepare
 from tests.services import Services, aws_client, running_services
 from tests.services.process import free_port
 
@@ -70,6 +72,77 @@ def test_the_example_dag_exports_the_table_in_a_real_airflow(home: Home) -> None
     assert "progress could not be stored" not in log
     assert "table orders is provisioned and ACTIVE" in log
     assert "point-in-time recovery of table orders is ENABLED" in log
+
+
+def test_an_export_goes_the_cheapest_way_and_says_so_in_a_real_airflow(home: Home) -> None:
+    _, env, path = home
+    conf = json.dumps({"table_name": CONF["table_name"], "s3_uri": "s3://backups/chosen"})
+
+    run_airflow(
+        ["dags", "test", "export_by_choice", "--conf", conf], env, path / "choice.log", lambda _: None
+    )
+
+    log = (path / "choice.log").read_text()
+    assert "method scan: the cheapest, by list prices of us-east-1" in log
+    assert "full: about 0.00 dollars, no time is promised" in log
+
+
+def test_every_precondition_is_met_before_a_nightly_export_in_a_real_airflow(home: Home) -> None:
+    services, env, path = home
+    dynamodb = aws_client("dynamodb", services.gateway_url)
+    dynamodb.update_table(
+        TableName=TABLE, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    )
+    aws_client("s3", services.moto_url).put_object(Bucket=BUCKET, Key="incoming/orders.csv", Body=b"")
+    conf = {
+        **CONF,
+        "s3_uri": f"s3://{BUCKET}/nightly",
+        "inputs_uri": f"s3://{BUCKET}/incoming/",
+        "view_type": "NEW_IMAGE",
+    }
+
+    run_airflow(
+        ["dags", "test", "nightly_pipeline", "--conf", json.dumps(conf)],
+        env,
+        path / "nightly.log",
+        lambda _: None,
+    )
+
+    log = (path / "nightly.log").read_text()
+    seen = [
+        f"s3://{BUCKET}/{READY_KEY} is there",
+        f"there is s3://{BUCKET}/incoming/orders.csv",
+        f"table {TABLE} has items",
+        f"table {TABLE} is provisioned and ACTIVE",
+        f"point-in-time recovery of table {TABLE} is ENABLED",
+        f"table {TABLE} is ACTIVE and has a stream of NEW_IMAGE",
+        f"table {TABLE} consumes 0.0 of {READ_UNITS} read units per second (provisioned)",
+        f"manifest-summary.json is complete: {ITEMS:,} items",
+    ]
+    assert [] == [words for words in seen if words not in log]
+    assert re.search(rf"table {TABLE} is ACTIVE(?! and)", log)  # it exists, and is active
+    assert f"{ITEMS:,} items in 1 files equal their manifest" in log
+
+
+def test_a_nightly_export_has_every_precondition_before_it_and_its_check_after_it() -> None:
+    dag = dag_bag().dags["nightly_pipeline"]
+    before = dag.get_task("export").get_flat_relative_ids(upstream=True)
+
+    sensors = {type(dag.get_task(name)).__name__ for name in before}
+    assert {
+        "S3KeyExistsSensor",
+        "S3PrefixNotEmptySensor",
+        "DynamoDBTableExistsSensor",
+        "DynamoDBDataExistsSensor",
+        "DynamoDBTableActiveSensor",
+        "DynamoDBProvisionedModeSensor",
+        "DynamoDBPointInTimeRecoverySensor",
+        "DynamoDBStreamEnabledSensor",
+        "DynamoDBUnitsAvailableSensor",
+    } == sensors
+    assert {"exported"} == dag.get_task("export").downstream_task_ids
+    assert {"exported"} == dag.get_task("check").upstream_task_ids
+    assert not dag.catchup
 
 
 def test_a_missing_table_fails_the_run_at_once_and_says_why(home: Home) -> None:
@@ -171,3 +244,56 @@ def test_a_backup_of_data_pipeline_is_looked_at_and_then_restored(home: Home) ->
     assert [expected] == dynamodb.scan(TableName="restored")["Items"]
     assert "dry run: nothing was written. 1 items read" in (path / "restore.log").read_text()
     dynamodb.delete_table(TableName="restored")
+
+
+@pytest.fixture
+def on_demand(home: Home) -> Iterator[str]:
+    """A table without provisioned capacity."""
+    dynamodb = aws_client("dynamodb", home[0].gateway_url)
+    dynamodb.create_table(
+        TableName="on-demand",
+        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    yield "on-demand"
+    dynamodb.delete_table(TableName="on-demand")
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["imported", "failed"])
+def test_capacity_is_provisioned_for_an_import_and_put_back_whatever_becomes_of_it(
+    home: Home, on_demand: str, is_there: bool
+) -> None:
+    services, env, path = home
+    dynamodb = aws_client("dynamodb", services.gateway_url)
+    folder = f"provisioned-{is_there}"
+    if is_there:
+        line = b'{"Item":{"order_id":{"S":"a"}}}\n'
+        aws_client("s3", services.moto_url).put_object(Bucket=BUCKET, Key=f"{folder}/part.json", Body=line)
+    conf = {
+        "table_name": on_demand,
+        "s3_uri": f"s3://{BUCKET}/{folder}",
+        "record_s3_uri": f"s3://{BUCKET}/capacity",
+        "write_units": 77,
+    }
+    log = path / f"{folder}.log"
+
+    with contextlib.nullcontext() if is_there else pytest.raises(AirflowFailed):
+        command = ["dags", "test", "provisioned_import", "--conf", json.dumps(conf)]
+        run_airflow(command, env, log, lambda _: None)
+
+    assert "'WriteCapacityUnits': 77" in log.read_text()
+    billing = dynamodb.describe_table(TableName=on_demand)["Table"]["BillingModeSummary"]
+    assert "PAY_PER_REQUEST" == billing["BillingMode"]
+    assert int(is_there) == dynamodb.scan(TableName=on_demand, Select="COUNT")["Count"]
+
+
+def test_capacity_is_put_back_even_if_it_could_not_be_provisioned() -> None:
+    dag = dag_bag().dags["provisioned_import"]
+    put_back = dag.get_task("put_back")
+
+    assert put_back.is_teardown
+    assert "all_done_setup_success" == put_back.trigger_rule
+    assert {"remember", "provision", "import"} == put_back.upstream_task_ids
+    assert dag.get_task("remember").is_setup
+    assert dag.get_task("provision").is_setup

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -77,9 +77,10 @@ class Resumed:
 
     operator: DynamoDBPointInTimeExportOperator
     event: dict[str, Any]
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def execute(self, context: Any) -> object:
-        return self.operator.execute_complete(context, self.event)
+        return self.operator.execute_complete(context, self.event, **self.kept)
 
 
 def test_every_setting_of_a_native_export_is_a_templated_parameter() -> None:
@@ -134,6 +135,43 @@ def test_deferred_it_waits_for_an_instant_that_is_not_recoverable_yet(
     result = export(**asked).execute_complete(context_of(task), event)
 
     assert at.isoformat() == result["export_time"]
+
+
+@pytest.mark.usefixtures("door")
+def test_deferred_it_keeps_the_settings_that_were_rendered_first(
+    world: NativeWorld, new_task: NewTask
+) -> None:
+    """A template of the clock, which names another and not yet recoverable instant at each resumption."""
+    task = new_task()
+
+    def rendered() -> DynamoDBPointInTimeExportOperator:
+        return export(deferrable=True, export_time=world.aws.clock.now().isoformat())
+
+    at = world.aws.clock.now().replace(microsecond=0)
+    early = deferral_of(rendered(), context_of(task))
+    (event,) = events_of(early.trigger, lambda: world.pass_time(minutes=1))
+    begun = deferral_of(Resumed(rendered(), event, json.loads(json.dumps(early.kwargs))), context_of(task))
+    assert isinstance(begun.trigger, NativeJobTrigger)
+    (event,) = events_of(begun.trigger)
+    world.pass_time(minutes=1)
+    result = rendered().execute_complete(context_of(task), event, **begun.kwargs)
+
+    assert at.isoformat() == result["export_time"]
+    assert 1 == len(world.exports.made)
+
+
+@pytest.mark.usefixtures("door")
+def test_deferred_before_settings_were_kept_it_goes_on_with_what_was_asked_for(
+    world: NativeWorld, new_task: NewTask
+) -> None:
+    task = new_task()
+    asked = world.aws.clock.now() - timedelta(minutes=10)
+    deferral = deferral_of(export(deferrable=True, export_time=asked), context_of(task))
+    (event,) = events_of(deferral.trigger)
+    later = export(deferrable=True, export_time=asked + timedelta(minutes=5))
+    result = later.execute_complete(context_of(task), event)
+
+    assert [result["export_arn"]] == [made.arn for made in world.exports.made]
 
 
 @pytest.mark.usefixtures("door")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from airflow_dynamo_pipeline.adapters import native_imports
 from airflow_dynamo_pipeline.airflow_versions import AirflowFailException
 from airflow_dynamo_pipeline.engine.native_import import COERCIONS
 from airflow_dynamo_pipeline.errors import Stopped
@@ -163,11 +164,42 @@ def test_a_failed_import_fails_the_task_at_once_with_its_log(
         assert words in said
 
 
-def test_delete_partial_works_after_a_deferral(bad_stage: Stage, new_task: NewTask) -> None:
+def test_delete_partial_works_after_a_deferral(
+    bad_stage: Stage, new_task: NewTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native_imports, "SystemClock", lambda: bad_stage.world.clock)
     with pytest.raises(AirflowFailException, match="was deleted, as delete_partial asks"):
         run(bad_stage.operator(deferrable=True, delete_partial=True), new_task())
 
     assert [] == bad_stage.world.tables
+
+
+def test_templates_that_drift_while_a_task_is_deferred_do_not_change_what_it_does(
+    stage: Stage, new_task: NewTask
+) -> None:
+    """Airflow renders templates once more before it resumes a task; this one names the table by a clock."""
+    task = new_task()
+    deferral = deferral_of(stage.operator(deferrable=True), context_of(task))
+    given = json.loads(json.dumps(deferral.kwargs))
+    resumed = stage.operator(table_name=f"{TARGET}_later", s3_uri="s3://elsewhere/later", table_definition={})
+
+    event = {"status": "success", "arn": stage.world.book.made[0].arn}
+    result = resumed.execute_complete(context_of(task), event, **given)
+
+    assert (TARGET, COUNT) == (result["table_name"], result["items"])
+    assert [TARGET] == stage.world.tables
+
+
+def test_a_task_that_an_older_version_deferred_is_judged_by_its_templates(
+    stage: Stage, new_task: NewTask
+) -> None:
+    task = new_task()
+    operator = stage.operator(deferrable=True)
+    given = {**deferral_of(operator, context_of(task)).kwargs}
+    del given["settings"]
+
+    event = {"status": "success", "arn": stage.world.book.made[0].arn}
+    assert COUNT == operator.execute_complete(context_of(task), event, **given)["items"]
 
 
 def test_counts_are_compared_with_the_manifest_after_a_deferral(stage: Stage, new_task: NewTask) -> None:

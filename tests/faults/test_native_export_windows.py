@@ -17,6 +17,7 @@ from tests.faults.endpoint import Killed
 from tests.faults.native_export_world import CHAIN_KEY, URI, NativeWorld
 from tests.faults.script import Fault, Kind
 
+START = "ExportTableToPointInTime"
 KEY = {"pk": {"S": "00000"}}
 
 
@@ -104,7 +105,9 @@ def test_another_run_goes_on_with_windows_that_a_lost_run_asked_for(world: Nativ
 
     result = world.changes(run="next").result
 
-    assert 1 == len(result.manifest_uris)
+    assert world.chain.manifest_uris[1:] == result.manifest_uris
+    assert world.chain.windows[0].window_start is not None
+    assert said(world.chain.windows[0].window_start) == result.window_start
     assert 3 == len(world.exports.made)
     assert 3 == len(world.found(world.chain.manifest_uris).stages)
 
@@ -144,8 +147,20 @@ def test_a_base_that_a_lost_run_asked_for_is_made_by_the_next_run() -> None:
     world = NativeWorld()
     world.changes(Fault(Kind.KILL, on="ExportTableToPointInTime"), run="lost", on_gap="full")
 
-    assert isinstance(world.changes(run="next", on_gap="full").outcome, Nothing)
+    result = world.changes(run="next", on_gap="full").result
+
+    assert world.chain.manifest_uris == result.manifest_uris
     assert 1 == len(world.exports.made)
+    assert () == world.chain.pending
+
+
+def test_a_base_that_was_never_started_and_whose_instant_has_left_recovery_is_planned_anew() -> None:
+    world = NativeWorld(recovery_days=1)
+    at = (world.aws.clock.now() - timedelta(minutes=30)).isoformat()
+    world.changes(Fault(Kind.KILL, on=START), run="lost", on_gap="full", export_time=at)
+    world.pass_time(days=3)
+
+    assert "full" == world.changes(run="next", on_gap="full").result.export_type
     assert () == world.chain.pending
 
 

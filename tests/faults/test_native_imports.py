@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_dynamo_pipeline.adapters import native_imports
-from airflow_dynamo_pipeline.engine.native_import_end import LINES
+from airflow_dynamo_pipeline.engine.native_import_end import CLOCKS_DIFFER, LINES, RECENT
 from airflow_dynamo_pipeline.engine.table_definition import TableDefinition, TimeToLive
 from airflow_dynamo_pipeline.engine.table_settings import (
     AttributeDefinition,
@@ -22,9 +22,11 @@ from airflow_dynamo_pipeline.engine.table_settings import (
     Tag,
 )
 from airflow_dynamo_pipeline.errors import (
+    AccessDenied,
     ImportFailed,
     ImportRefused,
     NativeJobConflict,
+    NotFound,
     ServiceTrouble,
     Stopped,
 )
@@ -32,7 +34,7 @@ from tests.faults.attempts import BUCKET, items
 from tests.faults.dynamodb.asking import ask
 from tests.faults.endpoint import Killed
 from tests.faults.import_backups import Laid, chain, exported, files, native_base, native_window
-from tests.faults.native_import_world import TARGET, NativeWorld
+from tests.faults.native_import_world import TAKES, TARGET, NativeWorld
 from tests.faults.script import Fault, Kind
 
 COUNT = 12
@@ -442,6 +444,69 @@ def test_an_end_that_is_not_a_clean_success_fails(
     world.run().failed(ImportFailed, words, f"table {TARGET} is left")
 
 
+def half_done(laid: Laid) -> NativeWorld:
+    """An import that says it is complete, and has read less than its files have; nobody has looked yet."""
+    world = NativeWorld(laid)
+    world.book.breaks_after = 5
+    world.run(Fault(Kind.KILL, on="DescribeImport")).failed(Killed)
+    world.book.made[0].status, world.book.made[0].code = "COMPLETED", ""
+    world.clock.advance(TAKES)
+    return world
+
+
+ALWAYS = 100  # calls; more than an attempt makes
+
+
+@pytest.mark.parametrize("ending", ["", "/manifest-summary.json"], ids=["folder", "manifest"])
+def test_a_manifest_that_a_retry_may_not_read_is_no_success(ending: str) -> None:
+    export = exported(COUNT)
+    world = half_done(replace(export, uris=(export.uris[0].rpartition("/")[0] + ending,)))
+    attempt = world.run(Fault(Kind.DENY, on="GetObject", times=ALWAYS))
+
+    attempt.failed(AccessDenied, "s3:GetObject", "manifest-summary.json")
+    assert any(line.startswith("adopted: ") for line in attempt.said)
+    world.run().failed(ImportFailed, "processed 5 items; the manifest lists 12")
+
+
+def test_a_manifest_that_can_be_read_the_second_time_is_compared() -> None:
+    half_done(exported(COUNT)).run(Fault(Kind.DENY, on="GetObject")).failed(
+        ImportFailed, "processed 5 items; the manifest lists 12"
+    )
+
+
+def test_a_source_that_is_no_longer_fit_for_an_import_is_still_compared_with_its_manifest() -> None:
+    world = half_done(exported(COUNT))
+    data = world.uri.rpartition("/")[0].removeprefix(f"s3://{BUCKET}/") + "/data"
+    world.aws.s3.put(BUCKET, f"{data}/stranger.json", b"{}")
+
+    world.run().failed(ImportFailed, "processed 5 items; the manifest lists 12")
+
+
+def test_a_manifest_that_is_gone_when_a_retry_looks_is_no_success() -> None:
+    world = half_done(exported(COUNT))
+    world.aws.s3.delete(BUCKET, world.uri.removeprefix(f"s3://{BUCKET}/"))
+
+    world.run().failed(NotFound, world.uri, "compare its count of items")
+
+
+def test_an_export_that_can_no_longer_be_told_from_another_below_its_folder_is_no_success() -> None:
+    export = exported(COUNT)
+    folder = export.uris[0].partition("/AWSDynamoDB/")[0]
+    world = half_done(replace(export, uris=(folder,)))
+    (manifest,) = (key for key in export.objects if key.endswith("manifest-summary.json"))
+    world.aws.s3.put(BUCKET, manifest.replace("/AWSDynamoDB/", "/AWSDynamoDB/later-"), b"{}")
+
+    world.run().failed(ImportRefused, "cannot be read, and", "manifest-summary.json lies below it")
+
+
+def test_files_without_a_manifest_have_nothing_to_be_compared_with() -> None:
+    world = half_done(files(items(COUNT)))
+    attempt = world.run(Fault(Kind.DENY, on="HeadObject", times=ALWAYS))
+
+    assert any("access denied" in line for line in attempt.warned)
+    assert 5 == attempt.result.processed_items
+
+
 def at_the_end(world: NativeWorld, change: Callable[[NativeWorld], None]) -> Callable[[Any], None]:
     """Somebody does something to the table between the end of the import and the look at its table."""
     looks: list[str] = []
@@ -485,6 +550,50 @@ def test_delete_partial_deletes_what_the_failed_import_made(world: NativeWorld) 
     world.run(delete_partial="true").failed(ImportFailed, f"the partial table {TARGET}", "was deleted")
 
     assert [] == world.tables
+
+
+def test_i12_delete_partial_keeps_a_table_that_people_filled_since_the_import_failed() -> None:
+    """The worker is lost, the import fails, its table is filled by hand; hours later comes the retry."""
+    world = bad_items()
+    world.run(Fault(Kind.KILL, on="DescribeImport"), delete_partial=True).failed(Killed)
+    world.clock.advance(timedelta(hours=8).total_seconds())
+    world.aws.dynamodb.put_items(TARGET, items(500))
+    attempt = world.run(delete_partial=True)
+
+    attempt.failed(
+        ImportFailed,
+        f"table {TARGET} is kept: the import ended at 2026-01-02T03:06:35+00:00",
+        "not within the last 15 minutes",
+        f"delete it by `aws dynamodb delete-table --table-name {TARGET}`",
+    )
+    assert "DeleteTable" not in attempt.operations
+    assert 500 == len(world.items)
+
+
+@pytest.mark.parametrize(
+    ("since_its_end", "tables"),
+    [
+        (RECENT - timedelta(seconds=5), []),
+        (RECENT + timedelta(seconds=5), [TARGET]),
+        (-CLOCKS_DIFFER + timedelta(seconds=5), []),
+        (-CLOCKS_DIFFER - timedelta(seconds=5), [TARGET]),
+        (None, [TARGET]),
+    ],
+)
+def test_i12_delete_partial_deletes_only_what_an_import_left_a_moment_ago(
+    world: NativeWorld, since_its_end: timedelta | None, tables: list[str]
+) -> None:
+    world.book.breaks_after = 5
+    world.run(Fault(Kind.KILL, on="DescribeImport"), delete_partial=True).failed(Killed)
+    world.clock.advance(timedelta(hours=1).total_seconds())
+    (made,) = world.book.made
+    if since_its_end is None:
+        made.seconds = None
+    else:
+        made.seconds = (world.clock.now() - since_its_end - made.started_at).total_seconds()
+    world.run(delete_partial=True).failed(ImportFailed, "is FAILED")
+
+    assert tables == world.tables
 
 
 def test_a_retry_of_a_failed_import_whose_table_was_deleted_fails_alike_and_imports_nothing(

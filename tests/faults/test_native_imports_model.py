@@ -48,6 +48,15 @@ def looked_at(door: Door, arn: str) -> dict[str, Any]:
     return found
 
 
+def test_an_import_ends_when_its_time_is_over(world: NativeWorld, door: Door) -> None:
+    arn = begun(door)["ImportArn"]
+    assert "EndTime" not in looked_at(door, arn)
+    world.clock.advance(TAKES)
+
+    over = looked_at(door, arn)
+    assert TAKES == (over["EndTime"] - over["StartTime"]).total_seconds()
+
+
 def test_an_import_runs_for_its_time_and_its_table_is_being_made_meanwhile(
     world: NativeWorld, door: Door
 ) -> None:

@@ -94,6 +94,7 @@ class Exports:
     fails: str = ""  # FailureCode of the exports that are asked for from now on
     window_moves: timedelta = timedelta(0)  # how far manifests tell another window than was asked
     without_manifest: bool = False  # an export says that it is complete, and its manifest is not there
+    without_zone: bool = False  # manifests tell instants without a zone
     made: list[Export] = field(default_factory=list)  # every one that was billed
     changes: list[Change] = field(default_factory=list)
     began_with: dict[str, list[Item]] = field(default_factory=dict)
@@ -250,7 +251,7 @@ def _commit(book: Exports, export: Export, entries: Sequence[str]) -> None:
         "endTime": _said(export.started_at),
         "tableArn": export.table.arn,
         "tableId": export.table.table_id,
-        "exportTime": _said(export.export_time),
+        "exportTime": _said(export.export_time).rstrip("Z" if book.without_zone else ""),
         "s3Bucket": export.request["S3Bucket"],
         "s3Prefix": export.request.get("S3Prefix"),
         "manifestFilesS3Key": f"{export.folder}/manifest-files.json",

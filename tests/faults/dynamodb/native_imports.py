@@ -44,6 +44,7 @@ class Import:
     arn: str
     started_at: datetime
     ends_at: float  # seconds of the clock
+    seconds: float | None  # that it takes; None: it does not say when it ended
     status: str = "COMPLETED"
     code: str = ""
     message: str = ""
@@ -69,14 +70,14 @@ class Import:
             return described
         counts = {
             "ImportStatus": self.status,
-            "EndTime": self.started_at.timestamp(),
             "ImportedItemCount": self.items,
             "ProcessedItemCount": self.processed,
             "ProcessedSizeBytes": self.size,
             "ErrorCount": len(self.errors),
         }
         why = {"FailureCode": self.code, "FailureMessage": self.message} if self.code else {}
-        return described | counts | why
+        end = {} if self.seconds is None else {"EndTime": self.started_at.timestamp() + self.seconds}
+        return described | end | counts | why
 
 
 @dataclass
@@ -136,6 +137,7 @@ def _begin(database: Database, book: Imports, s3: S3, request: Json) -> Import:
         arn=f"{table.arn}/import/{number}",
         started_at=database.clock.now(),
         ends_at=now + book.seconds,
+        seconds=book.seconds,
     )
     book.made.append(begun)
     database.settle(table, "CREATING", "ACTIVE", seconds=book.seconds)

@@ -88,6 +88,27 @@ def test_a_definition_may_be_json_text() -> None:
 
 
 @pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"csv_delimiter": " ", "csv_columns": "a, b", "file_format": "csv"},
+        {"csv_delimiter": r"\t", "delete_partial": "yes", "s3_bucket_owner": "012345678901"},
+        {
+            "s3_uri": None,
+            "manifest_uri": "s3://b/AWSDynamoDB/1/manifest-summary.json",
+            "table_definition": None,
+            "definition_s3_uri": "s3://b/d",
+            "restore_settings": True,
+        },
+    ],
+)
+def test_a_request_is_made_again_of_its_settings_after_they_were_json(given: dict[str, Any]) -> None:
+    first = request(**given)
+
+    assert first == NativeImportRequest.from_settings(json.loads(json.dumps(first.to_settings())))
+
+
+@pytest.mark.parametrize(
     ("word", "found"), [(r"\t", "\t"), ("\t", "\t"), (" ", " "), ("space", " "), (";", ";")]
 )
 def test_a_delimiter_may_be_white_space(word: str, found: str) -> None:
