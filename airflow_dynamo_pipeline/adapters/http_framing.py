@@ -14,6 +14,7 @@ from airflow_dynamo_pipeline.items.page import ReplyText
 MAX_BODY_BYTES = 32 << 20  # twice the largest reply DynamoDB knows (16 MB), and no more of a broken one
 MAX_HEAD_BYTES = 1 << 16
 MAX_HEADERS = 100
+MOST_DIGITS = 10  # of a length
 CONTINUE = 100
 CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 HTTP_1_1 = "HTTP/1.1 "
@@ -134,8 +135,8 @@ def _headers(lines: list[str]) -> dict[str, str]:
 
 def _announced(headers: Mapping[str, str]) -> int:
     text = headers.get("content-length", "")
-    if not text.isdecimal():  # of Latin-1 these are 0 to 9
-        odd(f"has the length {text!r}")
+    if not text.isdecimal() or len(text) > MOST_DIGITS:  # of Latin-1 these are 0 to 9
+        odd(f"has the length {text[:40]!r}")
     return int(text)
 
 

@@ -72,10 +72,18 @@ class S3Store:
             try:
                 reply = self._client.get_object(Bucket=self._bucket, Key=key)
             except ClientError as error:
-                if _code(error) in GONE:
+                if _code(error) in GONE or (_is_masked(error) and not self._may_be_there(key)):
                     return None
                 raise
             return StoredObject(reply["Body"].read(), reply["ETag"])
+
+    def _may_be_there(self, key: str) -> bool:
+        """Ask by a list, which a policy may allow below a prefix only."""
+        try:
+            reply = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+        except ClientError:
+            return True
+        return any(entry["Key"] == key for entry in reply.get("Contents", ()))
 
     def read(self, key: str) -> Iterator[bytes]:
         """Stream an object in chunks of a quarter mebibyte; raises NotFound."""
@@ -255,6 +263,11 @@ def _not_deleted(entry: Mapping[str, Any], arn: str) -> PipelineError:
     if code in DENIED:
         return AccessDenied("s3:DeleteObject", arn, text)
     return ServiceTrouble(f"s3:DeleteObject on {arn}: {code}: {text}")
+
+
+def _is_masked(error: ClientError) -> bool:
+    """Whether S3 denies GetObject for want of s3:ListBucket: what is not there is then no 404."""
+    return _code(error) in DENIED and "s3:ListBucket" in str(error)
 
 
 def _code(error: ClientError) -> str:

@@ -15,6 +15,7 @@ from airflow_dynamo_pipeline.engine.export_method import (
     Choice,
     Sights,
     choose_method,
+    unknown_to_natives,
 )
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
@@ -29,8 +30,8 @@ from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.table_export import export_table
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
+    NotFound,
     PipelineError,
-    RecoveryUnavailable,
     Stopped,
     Temporary,
 )
@@ -62,20 +63,28 @@ def choose(request: ExportRequest, ports: AutoPorts) -> Choice:
 
 def decide(request: ExportRequest, work: Work, ports: AutoPorts) -> Choice:
     """Choose, unless an earlier attempt of this run has begun: a retry goes on as that did."""
-    chain = ChainPlace(ports.native.store, request.location, request.table_name).read().chain
-    for method in (INCREMENTAL, FULL):
-        fingerprint = native_request(request, method).fingerprint()
-        found = [*chain.pending, *chain.windows, *chain.full]
-        if any(
-            each.belongs_to(work.run, fingerprint) and each.generation == work.generation for each in found
-        ):
-            return Choice(method=method, reason="an earlier attempt of this run has asked for it")
+    begun = _begun_natively(request, work, ports)
+    if begun is not None:
+        return Choice(method=begun, reason="an earlier attempt of this run has asked for it")
     identity = ports.scan.table.describe().identity
     now = ports.scan.clock.now()
     target = choose_target(request, work, ports.scan.store, identity, now, ports.scan.say)
     if target.start is not Start.NEW:
         return Choice(method=SCAN, reason="an earlier attempt of this run has begun one")
     return choose(request, ports)
+
+
+def _begun_natively(request: ExportRequest, work: Work, ports: AutoPorts) -> str | None:
+    """What this run has asked of DynamoDB; what is complete counts for a retry, and not after a Clear."""
+    if unknown_to_natives(request):
+        return None
+    chain, _ = _read_chain(request, ports)
+    complete = [each for each in (*chain.windows, *chain.full) if each.generation == work.generation]
+    for method in (INCREMENTAL, FULL):
+        fingerprint = native_request(request, method).fingerprint()
+        if any(each.belongs_to(work.run, fingerprint) for each in (*chain.pending, *complete)):
+            return method
+    return None
 
 
 def export_by_choice(request: ExportRequest, work: Work, ports: AutoPorts, reports: Reports) -> JsonObject:
@@ -87,11 +96,12 @@ def export_by_choice(request: ExportRequest, work: Work, ports: AutoPorts, repor
     for line in choice.lines():
         ports.scan.say(line)
     if choice.method == SCAN:
-        record = export_table(request, work, ports.scan, reports).to_json()
-    else:
-        native = native_request(request, choice.method)
-        record = export_natively(native, work, ports.native, ports.scan.stop).to_json()
-    return {"method": choice.method, **record}
+        return {"method": SCAN, **export_table(request, work, ports.scan, reports).to_json()}
+    native = native_request(request, choice.method)
+    result = export_natively(native, work, ports.native, ports.scan.stop)
+    if result is None:  # another run has exported the changes meanwhile, so it is another choice now
+        return export_by_choice(request, work, ports, reports)
+    return {"method": choice.method, **result.to_json()}
 
 
 def native_request(request: ExportRequest, method: str) -> NativeExportRequest:
@@ -109,14 +119,16 @@ def native_request(request: ExportRequest, method: str) -> NativeExportRequest:
 
 def export_natively(
     request: NativeExportRequest, work: Work, ports: NativeExportPorts, stop: threading.Event
-) -> NativeExportResult:
-    """Make a native export and wait for it; raises Stopped, and what ``advance`` raises.
+) -> NativeExportResult | None:
+    """Make a native export and wait for it; None when no changes are left to export.
 
-    What is under way when it is stopped stays, and the next attempt goes on with it.
+    Raises Stopped, and what ``advance`` raises. What is under way when it is stopped stays, and the next
+    attempt goes on with it.
     """
     while not isinstance(step := advance(request, work, ports), Finished):
         if isinstance(step, Nothing):
-            raise RecoveryUnavailable("time", step.why, "try again later")
+            ports.say(step.why)
+            return None
         if ports.clock.wait(stop, POKE_SECONDS):
             raise Stopped("told to stop while waiting for a native export; it stays, and a retry adopts it")
     return step.result
@@ -132,10 +144,10 @@ def _sights(request: ExportRequest, table: TableDescription, ports: AutoPorts) -
         return Sights(on_demand=table.on_demand, recovery_unknown=unknown)
     if not ports.knows_target:
         return Sights(on_demand=table.on_demand, recovery=recovery, chain_unknown=UNKNOWN_TARGET)
-    chain = ChainPlace(ports.native.store, request.location, table.name).read().chain
+    chain, unreadable = _read_chain(request, ports)
     end = _end_of(chain, table)
     if end is None:
-        return Sights(on_demand=table.on_demand, recovery=recovery)
+        return Sights(on_demand=table.on_demand, recovery=recovery, target_unreadable=unreadable)
     seconds = max(0.0, (ports.native.clock.now() - end).total_seconds())
     rate = _write_units_per_second(request, ports.scan.capacity)
     return Sights(
@@ -144,6 +156,14 @@ def _sights(request: ExportRequest, table: TableDescription, ports: AutoPorts) -
         chain_end=end,
         changed_bytes=None if rate is None else rate * seconds * UNIT_BYTES,
     )
+
+
+def _read_chain(request: ExportRequest, ports: AutoPorts) -> tuple[Chain, str]:
+    """What was exported natively below the target, or nothing and why that cannot be seen."""
+    try:
+        return ChainPlace(ports.native.store, request.location, request.table_name).read().chain, ""
+    except (AccessDenied, NotFound) as error:
+        return Chain(), str(error).partition("\n")[0]
 
 
 def _end_of(chain: Chain, table: TableDescription) -> datetime | None:

@@ -34,6 +34,7 @@ class Sights:
     on_demand: bool
     recovery: Recovery | None = None
     recovery_unknown: str = ""  # why it could not be read
+    target_unreadable: str = ""  # why it could not be seen what was exported natively before
     chain_end: datetime | None = None  # up to when native exports below the target have all changes
     chain_unknown: str = "there is no full native export of the table below the target"
     changed_bytes: float | None = None  # since then, at most; None: unknown
@@ -130,8 +131,8 @@ def _incremental(request: ExportRequest, sights: Sights) -> Way:
     return Way(method=INCREMENTAL, refused=refused, dollars=dollars)
 
 
-def _native_cannot(request: ExportRequest, sights: Sights) -> Iterator[str]:
-    """Why DynamoDB's own exports cannot do what is asked."""
+def unknown_to_natives(request: ExportRequest) -> list[str]:
+    """The settings that DynamoDB's own exports cannot follow."""
     asked = {
         "index_name": request.index_name is not None,
         "filter_expression": request.filter_expression is not None,
@@ -142,9 +143,16 @@ def _native_cannot(request: ExportRequest, sights: Sights) -> Iterator[str]:
         f"on_existing={request.on_existing}": request.on_existing != "resume",
         "save_table_definition": request.save_table_definition,
     }
-    names = [name for name, is_asked in asked.items() if is_asked]
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
+def _native_cannot(request: ExportRequest, sights: Sights) -> Iterator[str]:
+    """Why DynamoDB's own exports cannot do what is asked."""
+    names = unknown_to_natives(request)
     if names:
         yield f"it knows no {', '.join(names)}"
+    if sights.target_unreadable:
+        yield sights.target_unreadable
     if sights.recovery is None:
         yield sights.recovery_unknown or "point-in-time recovery was not looked at"
         return

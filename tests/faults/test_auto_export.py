@@ -97,6 +97,54 @@ def test_a_retry_resumes_the_scan_that_was_begun() -> None:
     assert any("an earlier attempt of this run has begun one" in line for line in retry.said)
 
 
+def test_a_retry_that_asks_for_what_a_native_export_cannot_do_does_not_adopt_one() -> None:
+    world = NativeWorld()
+    attempt(world, Fault(Kind.KILL, on="DescribeExport"), **HURRY)
+
+    retry = attempt(world, filter_expression="attribute_not_exists(pk)", **HURRY)
+
+    assert ("scan", 0) == (retry.record["method"], retry.record["item_count"])
+
+
+def test_a_clear_adopts_the_native_export_that_is_still_under_way() -> None:
+    world = NativeWorld()
+    attempt(world, Fault(Kind.KILL, on="DescribeExport"), **HURRY)
+
+    cleared = attempt(world, generation="1")
+
+    assert ("full", 0, 0) == (cleared.record["method"], cleared.count(NATIVE), cleared.count(SCAN))
+
+
+def test_a_clear_of_an_export_that_succeeded_chooses_anew() -> None:
+    world = NativeWorld()
+    attempt(world, **HURRY)
+
+    assert "scan" == attempt(world, generation="1").record["method"]
+
+
+def test_where_another_run_has_exported_the_changes_it_is_another_choice() -> None:
+    world = NativeWorld()
+    world.aws.dynamodb.put_items(TABLE, items(40, size=300_000))
+    world.run(run="base")
+    world.pass_time(hours=1)
+    world.changes(Fault(Kind.KILL, on="DescribeExport"), run="lost")
+
+    run = attempt(world, **HURRY)
+
+    assert run.error is None
+    assert run.record["method"] in ("incremental", "full")
+
+
+def test_a_target_that_cannot_be_read_rules_native_exports_out() -> None:
+    world = NativeWorld()
+    denied = [Fault(Kind.DENY, on=operation, times=9) for operation in ("GetObject", "ListObjectsV2")]
+
+    run = attempt(world, *denied, **HURRY)
+
+    assert not run.record
+    assert 0 == run.count(NATIVE)
+
+
 def test_changes_follow_on_a_native_export_below_the_target() -> None:
     world = NativeWorld()
     world.aws.dynamodb.put_items(TABLE, items(40, size=300_000))

@@ -128,6 +128,7 @@ def test_a_reply_that_is_cut_is_incomplete(text: bytes) -> None:
         "HTTP/1.1 ²00 OK\r\nContent-Length: 0\r\n\r\n".encode("latin-1"),
         "HTTP/1.1 200 OK\r\nContent-Length: ²\r\n\r\nab".encode("latin-1"),
         HEAD + b"A: " + b"x" * 100_000,
+        HEAD + b"Content-Length: " + b"1" * 5000 + b"\r\n\r\n",
         CHUNKED + b"0x1\r\na\r\n0\r\n\r\n",
         CHUNKED + b"+1\r\na\r\n0\r\n\r\n",
         CHUNKED + b"\r\na\r\n0\r\n\r\n",
