@@ -82,13 +82,22 @@ def _maxima(now: TableCapacity, wanted: Wanted) -> JsonObject:
 
 def check_decreases(now: TableCapacity, wanted: Wanted, at: datetime) -> None:
     """Raise CapacityRefused, with the time when they may, for decreases that DynamoDB allows no more."""
-    found = {}
-    for place in _lowered(now, wanted):
-        may_at = _may_decrease_at(place, at)
-        if may_at is not None:
-            found[place] = may_at
+    found = _refused_decreases(now, wanted, at)
     if found:
         raise CapacityRefused([_too_many(*each) for each in found.items()], max(found.values()))
+
+
+def allowed_now(now: TableCapacity, wanted: Wanted, at: datetime) -> Wanted:
+    """Without the places whose units DynamoDB does not let anybody lower yet."""
+    refused = {place.index for place in _refused_decreases(now, wanted, at)}
+    kept = {index: place for index, place in wanted.places.items() if index not in refused}
+    return Wanted(on_demand=wanted.on_demand, places=kept)
+
+
+def _refused_decreases(now: TableCapacity, wanted: Wanted, at: datetime) -> dict[Place, datetime]:
+    """Each with the time when it is allowed."""
+    asked = [(place, _may_decrease_at(place, at)) for place in _lowered(now, wanted)]
+    return {place: may_at for place, may_at in asked if may_at is not None}
 
 
 def _lowered(now: TableCapacity, wanted: Wanted) -> list[Place]:

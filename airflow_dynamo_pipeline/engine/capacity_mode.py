@@ -6,22 +6,27 @@ retry goes on where the attempt before it stopped, and what is reached already i
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from functools import partial
+
 from airflow_dynamo_pipeline.engine.capacity_changes import (
     ScalingChanges,
     Wanted,
+    allowed_now,
     check_decreases,
     instant,
     refused_by_aws,
     scaling_changes,
     update_for,
 )
-from airflow_dynamo_pipeline.engine.capacity_record import Found, Record
+from airflow_dynamo_pipeline.engine.capacity_record import Changes, Found, Hold, Record
 from airflow_dynamo_pipeline.engine.capacity_request import KEEP, ON_DEMAND, CapacityModeRequest
 from airflow_dynamo_pipeline.engine.capacity_sizing import against, asked_scaling, wanted_units
 from airflow_dynamo_pipeline.engine.capacity_state import (
     GONE,
     CapacityPorts,
     LimitReached,
+    NotYetAllowed,
     Run,
     Scaling,
     StillChanging,
@@ -39,6 +44,8 @@ from airflow_dynamo_pipeline.errors import (
     Temporary,
 )
 
+PATIENCE = timedelta(hours=2)  # of a restore that DynamoDB does not allow yet
+
 
 class CapacityChange:
     """One request's way from what is there to what is wanted."""
@@ -48,27 +55,44 @@ class CapacityChange:
         self._run = run
         self._ports = ports
         self._wanted: Wanted | None = None
-        self._recorded_at: str | None = None  # of the record that this attempt acts under
+        self._changes = Changes(ports)
+        self._began_at = self._now()
 
     def finish(self, *, poll_seconds: float, wait_seconds: float, here: bool = True) -> JsonObject:
         """Go all the way and return the result.
 
         Raises CapacityRefused, TableChanged, NotFound, AccessDenied; Stopped when told to stop, and
         StillChanging when the table is not ACTIVE after so many seconds; at once if it is not to be waited
-        for ``here``. Trouble of a service, which is its ``__cause__``, is waited out here in any case.
+        for ``here``. Trouble of a service, which is its ``__cause__``, is waited out here in any case, and so
+        is a restore that is not allowed yet; NotYetAllowed when that would take more than two hours.
         """
         clock = self._ports.clock
         give_up_at = clock.monotonic() + wait_seconds
+        patient_until = clock.now() + PATIENCE
         while True:
+            pause = poll_seconds
             try:
                 return self._restore() if self._request.restore else self._change()
             except StillChanging as reason:
                 elsewhere = not here and reason.__cause__ is None
                 if elsewhere or clock.monotonic() >= give_up_at:
                     raise
-                self._ports.say(f"{reason}; looking again in {poll_seconds:g} s")
-            if clock.wait(self._ports.stop, poll_seconds):
+                self._ports.say(f"{reason}; looking again in {pause:g} s")
+            except CapacityRefused as refused:
+                pause += self._until_allowed(refused, patient_until)
+                give_up_at += pause
+            if clock.wait(self._ports.stop, pause):
                 raise Stopped("told to stop while waiting for the table; a change goes on without us")
+
+    def _until_allowed(self, refused: CapacityRefused, patient_until: datetime) -> float:
+        """Seconds until a restore may go on; raises what was refused where waiting is of no use."""
+        now = self._ports.clock.now()
+        if not self._request.restore or refused.may_at is None:
+            raise refused
+        if not now < refused.may_at < patient_until:
+            raise NotYetAllowed(f"{refused}; the record stays open until then") from refused
+        self._ports.warn(f"{refused}; waiting until {instant(refused.may_at)}")
+        return (refused.may_at - now).total_seconds()
 
     # --- there --------------------------------------------------------------------------------------
 
@@ -96,12 +120,15 @@ class CapacityChange:
     def _scale_as_asked(self, now: TableCapacity, wanted: Wanted) -> None:
         if wanted.on_demand or (self._ports.store is None and self._request.autoscaling_max_units is None):
             return
+        for place in now.places:
+            if place.index not in wanted.places:
+                self._ports.warn(f"{place.name} was made meanwhile: its autoscaling stays as it is")
         present = self._scaling(now)
         if self._request.autoscaling_max_units is None:
             for line in against(now, wanted, present):
                 self._ports.warn(line)
             return
-        self._apply(scaling_changes(present, asked_scaling(self._request, now, wanted, present)))
+        self._changes.apply(scaling_changes(present, asked_scaling(self._request, now, wanted, present)))
 
     # --- and back -----------------------------------------------------------------------------------
 
@@ -113,9 +140,9 @@ class CapacityChange:
             hint = "give the record_s3_uri of the task that changed the table, and let it succeed first"
             raise NotFound("record of what was found", record.uri if record else "", hint)
         found, version = stored
-        if self._recorded_at not in (None, found.recorded_at):
+        if self._changes.hold is not None and self._changes.hold.recorded_at != found.recorded_at:
             raise StaleAttempt(f"{record.uri} was put back and written anew while this attempt waited")
-        self._recorded_at = found.recorded_at
+        self._changes.hold = self._held(record, found)
         if found.restored_at is not None:
             self._ports.say(f"the capacity of table {now.table_name} was put back at {found.restored_at}")
             return self._result(now, record, restored=True)
@@ -134,18 +161,30 @@ class CapacityChange:
     def _put_back(self, now: TableCapacity, found: Found) -> None:
         """First what would work against the units goes, then the units come back, then their autoscaling.
 
-        Where the table was on-demand its autoscaling comes first: it is of no effect then.
+        Where the table was on-demand its autoscaling comes first: it is of no effect then. Where DynamoDB
+        does not allow all the units yet, the others and all autoscaling are put back before that is raised.
         """
-        changes = scaling_changes(self._scaling(now, found.scaling), found.scaling)
-        self._apply(ScalingChanges(Scaling(), changes.remove))
+        changes = scaling_changes(self._ports.scaling.read(found.resources), found.scaling)
+        self._changes.apply(ScalingChanges(Scaling(), changes.remove))
         put = ScalingChanges(self._possible(now, changes.put), Scaling())
         if found.on_demand:
-            self._apply(put)
-        self._bring(now, found.wanted)
+            self._changes.apply(put)
+        try:
+            self._bring(now, allowed_now(now, found.wanted, self._ports.clock.now()))
+            self._bring(now, found.wanted)
+        except CapacityRefused:
+            if not found.on_demand:
+                self._changes.apply(put)
+            raise
         if not found.on_demand:
-            self._apply(put)
-        for index in {place.index for place in found.places} ^ {place.index for place in now.places}:
-            self._ports.warn(f"index {index} was made or deleted meanwhile: its units cannot be put back")
+            self._changes.apply(put)
+        self._tell_of_indexes({place.index for place in now.places}, {place.index for place in found.places})
+
+    def _tell_of_indexes(self, now: set[str | None], found: set[str | None]) -> None:
+        for index in found - now:
+            self._ports.warn(f"index {index} was deleted meanwhile: its units cannot be put back")
+        for index in now - found:
+            self._ports.warn(f"index {index} was made meanwhile: its units and autoscaling stay as they are")
 
     def _possible(self, now: TableCapacity, put: Scaling) -> Scaling:
         """Without what belongs to indexes that are gone."""
@@ -178,9 +217,11 @@ class CapacityChange:
         check_decreases(now, wanted, self._ports.clock.now())
         self._ports.say(f"table {now.table_name} is {now.mode}: UpdateTable {parameters}")
         try:
-            self._ports.table.update(parameters)
+            self._changes.send(partial(self._ports.table.update, parameters))
         except LimitReached as said:
             raise refused_by_aws(now, wanted, str(said)) from said
+        except (Stopped, StillChanging):
+            raise
         except Temporary as error:  # perhaps it has happened: the next look will tell
             raise StillChanging(str(error)) from error
         raise StillChanging(f"the capacity of table {now.table_name} is being changed")
@@ -191,32 +232,40 @@ class CapacityChange:
         The table is described after the record was read: what was found while another run still held the
         record would be that run's doing.
         """
+        if (held := self._changes.check()) is not None:
+            now = self._settled()
+            held.check(now)
+            return now
         stored = record.read()
         now = self._settled()
         found, version = stored or (None, None)
+        if found is not None:
+            found.check_not_over(self._run.name, self._began_at)
         is_open = found is not None and found.restored_at is None
-        if self._recorded_at is not None:
-            self._check_own(record, found if is_open else None)
-        elif found is not None and is_open:
-            found.check(now)
-            self._hold(record, found, version)
-            self._recorded_at = found.recorded_at
+        if found is not None and is_open and found.table_id == now.table_id:
+            self._take(record, found, version)
         else:
-            new = Found.of(now, self._scaling(now), self._run.name, self._now())
-            self._write(record, new, version)
-            self._recorded_at = new.recorded_at
+            if found is not None and is_open:
+                self._ports.warn(
+                    f"table {now.table_name} was deleted and made anew since {found.recorded_at}: what run "
+                    f"{found.run} recorded of the old one at {record.uri} is replaced"
+                )
+            found = Found.of(now, self._scaling(now), self._run.name, self._now())
+            self._write(record, found, version)
             self._ports.say(f"table {now.table_name} is {now.mode}: recorded at {record.uri}")
+        self._changes.hold = self._held(record, found)
         return now
 
-    def _check_own(self, record: Record, found: Found | None) -> None:
-        """An attempt that was given up, and waits still, must change nothing after all was put back."""
-        if found is None or (found.run, found.recorded_at) != (self._run.name, self._recorded_at):
-            raise StaleAttempt(
-                f"what was found is not recorded at {record.uri} any more: it was put back, or another run "
-                "took over, while this attempt waited"
-            )
+    def _held(self, record: Record, found: Found) -> Hold:
+        return Hold(
+            record=record,
+            run=self._run.name,
+            recorded_at=found.recorded_at,
+            restoring=self._request.restore,
+            warn=self._ports.warn,
+        )
 
-    def _hold(self, record: Record, found: Found, version: str | None) -> None:
+    def _take(self, record: Record, found: Found, version: str | None) -> None:
         """The record is of this run already, or becomes its own: the last run to change puts back."""
         if found.run == self._run.name:
             self._ports.say(f"what was found is recorded at {record.uri} since {found.recorded_at}")
@@ -236,28 +285,8 @@ class CapacityChange:
         store, location = self._ports.store, self._request.location
         return None if store is None or location is None else Record.at(store, location, now.arn)
 
-    def _scaling(self, now: TableCapacity, found: Scaling | None = None) -> Scaling:
-        """Of the table and its indexes, and of those that are gone but had some."""
-        resources = [resource for _, resource in now.resources()]
-        gone = {spot[0] for spot in found.targets} - set(resources) if found is not None else ()
-        return self._ports.scaling.read([*resources, *sorted(gone)])
-
-    def _apply(self, changes: ScalingChanges) -> None:
-        scaling = self._ports.scaling
-        for policy_spot in changes.remove.policies:
-            scaling.remove_policy(policy_spot)
-        for spot in changes.remove.targets:
-            scaling.remove_target(spot)
-        for target in changes.put.targets.values():
-            scaling.put_target(target)
-        for policy in changes.put.policies.values():
-            scaling.put_policy(policy)
-        if not changes.is_empty:
-            put, removed = changes.put, changes.remove
-            self._ports.say(
-                f"autoscaling: {len(put.targets)} targets and {len(put.policies)} policies put, "
-                f"{len(removed.targets)} targets and {len(removed.policies)} policies removed"
-            )
+    def _scaling(self, now: TableCapacity) -> Scaling:
+        return self._ports.scaling.read([resource for _, resource in now.resources()])
 
     def _now(self) -> str:
         return instant(self._ports.clock.now())
@@ -265,13 +294,5 @@ class CapacityChange:
     def _result(
         self, now: TableCapacity, record: Record | None, *, restored: bool | None = None
     ) -> JsonObject:
-        units = {place.index: {"read": place.read, "write": place.write} for place in now.places}
-        return {
-            "table_name": now.table_name,
-            "mode": "on_demand" if now.on_demand else "provisioned",
-            "read_units": units[None]["read"],
-            "write_units": units[None]["write"],
-            "index_units": {index: both for index, both in units.items() if index is not None},
-            "record_uri": None if record is None else record.uri,
-            "restored": restored,
-        }
+        uri = None if record is None else record.uri
+        return {**now.summary(), "record_uri": uri, "restored": restored}

@@ -8,14 +8,31 @@ that was found.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from airflow_dynamo_pipeline.engine.capacity_changes import Wanted
-from airflow_dynamo_pipeline.engine.capacity_state import Place, Scaling, TableCapacity
-from airflow_dynamo_pipeline.engine.ports import ABSENT, JsonObject, ObjectStore
+from airflow_dynamo_pipeline.engine.capacity_changes import ScalingChanges, Wanted
+from airflow_dynamo_pipeline.engine.capacity_state import (
+    CapacityPorts,
+    Place,
+    Say,
+    Scaling,
+    StillChanging,
+    TableCapacity,
+    resource_of,
+)
+from airflow_dynamo_pipeline.engine.ports import ABSENT, JsonObject, ObjectStore, VersionConflict
 from airflow_dynamo_pipeline.engine.requests import S3Location
-from airflow_dynamo_pipeline.errors import PipelineError, TableChanged, UnexpectedReply, UnknownVersion
+from airflow_dynamo_pipeline.errors import (
+    PipelineError,
+    StaleAttempt,
+    Stopped,
+    TableChanged,
+    Temporary,
+    UnexpectedReply,
+    UnknownVersion,
+)
 
 VERSION = 1
 
@@ -51,6 +68,11 @@ class Found:
             scaling=scaling,
         )
 
+    @property
+    def resources(self) -> Sequence[str]:
+        """What its autoscaling belonged to, by Application Auto Scaling's names."""
+        return [resource_of(self.table_name, place.index) for place in self.places]
+
     def of_run(self, run: str) -> Found:
         """The same, to be put back by another run."""
         return replace(self, run=run)
@@ -72,6 +94,14 @@ class Found:
             raise TableChanged(
                 f"table {self.table_name} was deleted and made anew since {self.recorded_at}, when its "
                 "capacity was recorded; nothing is put back"
+            )
+
+    def check_not_over(self, run: str, began_at: str) -> None:
+        """Raise StaleAttempt when the run's own restore was done after an attempt to change began."""
+        if self.restored_at is not None and self.run == run and self.restored_at > began_at:
+            raise StaleAttempt(
+                f"the capacity of table {self.table_name} was put back at {self.restored_at}, after this "
+                f"attempt began at {began_at}; to change it again, Clear the task"
             )
 
 
@@ -113,6 +143,110 @@ class Record:
     def mark_restored(self, found: Found, version: str, at: str) -> None:
         """Say that all is put back; raises VersionConflict."""
         self.write(replace(found, restored_at=at), version)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """What an attempt acts under: a record that is open, and its run's."""
+
+    record: Record
+    run: str
+    recorded_at: str
+    restoring: bool
+    warn: Say
+
+    def check(self, *, changed: bool = False) -> Found:
+        """The record, if it is still held.
+
+        Raises StaleAttempt if not, and StillChanging where another attempt of the same restore was first.
+
+        ``changed``: this attempt has just made a change. If all was put back meanwhile, the change may have
+        come last, so the record is opened again, and the next restore puts back what was found.
+        """
+        stored = self.record.read()
+        found, version = stored or (None, None)
+        if found is None or found.recorded_at != self.recorded_at:
+            raise self._stale(changed=changed)
+        if found.restored_at is None:
+            if found.run == self.run:
+                return found
+            raise self._stale(changed=False)  # the run that has the record now puts the change back, too
+        if self.restoring:
+            raise StillChanging(f"{self.record.uri}: all was put back by another attempt")
+        if not changed:
+            raise self._stale(changed=False)
+        try:
+            self.record.write(replace(found, restored_at=None), version)
+        except VersionConflict:
+            return self.check(changed=True)
+        raise self._opened_again()
+
+    def _stale(self, *, changed: bool) -> StaleAttempt:
+        """An attempt that was given up, and goes on still, must change nothing after all was put back."""
+        text = (
+            f"what was found is not recorded at {self.record.uri} any more: it was put back, or another run "
+            "took over, while this attempt went on"
+        )
+        if changed and not self.restoring:
+            text += "; this attempt's last change may have come after: look at the capacity of the table"
+            self.warn(text)
+        return StaleAttempt(text)
+
+    def _opened_again(self) -> StaleAttempt:
+        text = (
+            f"all was put back while this attempt, which was given up, changed the table: {self.record.uri} "
+            "is open again; Clear the task that restores, or the table may stay as this attempt left it"
+        )
+        self.warn(text)
+        return StaleAttempt(text)
+
+
+@dataclass(slots=True)
+class Changes:
+    """An attempt's changes, each made while its record is held, if there is one."""
+
+    ports: CapacityPorts
+    hold: Hold | None = None
+    unseen: bool = False  # a change was made since the record was last seen held
+
+    def check(self) -> Found | None:
+        """The record; raises StaleAttempt or StillChanging when it is not held any more."""
+        if self.hold is None:
+            return None
+        found = self.hold.check(changed=self.unseen)
+        self.unseen = False
+        return found
+
+    def send(self, change: Callable[[], None]) -> None:
+        """Make one change; look at the record right before it, and whether the change came too late."""
+        if self.ports.stop.is_set():
+            raise Stopped("told to stop before the next change")
+        self.check()
+        self.unseen = True
+        try:
+            change()
+        except PipelineError as error:
+            self.unseen = isinstance(error, Temporary)  # perhaps it has happened
+            self.check()
+            raise
+        self.check()
+
+    def apply(self, changes: ScalingChanges) -> None:
+        """Change autoscaling."""
+        scaling, put, removed = self.ports.scaling, changes.put, changes.remove
+        for policy_spot in removed.policies:
+            self.send(partial(scaling.remove_policy, policy_spot))
+        for spot in removed.targets:
+            self.send(partial(scaling.remove_target, spot))
+        for target in put.targets.values():
+            self.send(partial(scaling.put_target, target))
+        for policy in put.policies.values():
+            self.send(partial(scaling.put_policy, policy))
+        if not changes.is_empty:
+            self.ports.say(
+                f"autoscaling: {len(put.targets)} targets and {len(put.policies)} policies put, "
+                f"{len(removed.targets)} targets and {len(removed.policies)} policies removed"
+            )
 
 
 def parse(body: bytes, uri: str) -> Found:

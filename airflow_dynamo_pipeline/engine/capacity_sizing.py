@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from airflow_dynamo_pipeline.engine.capacity_changes import Wanted
@@ -91,21 +91,30 @@ def percentile_of(values: Sequence[float], percentile: float) -> float:
 def asked_scaling(
     request: CapacityModeRequest, now: TableCapacity, wanted: Wanted, present: Scaling
 ) -> Scaling:
-    """What autoscaling shall be: all that there is, and what the request asks for in its place."""
+    """What autoscaling shall be: all that there is, and what the request asks for in its place.
+
+    That of an index which was made after the units were decided stays as it is.
+    """
     targets, policies = dict(present.targets), dict(present.policies)
     most = request.autoscaling_max_units
     if most is None:
         return present
     percent = request.autoscaling_target_percent or TARGET_PERCENT
-    for place, resource in now.resources():
+    for place, resource, units in _decided(now, wanted):
         for kind in KINDS:
             spot = (resource, dimension(place, kind))
-            units = wanted.places[place.index]
             least = request.autoscaling_min_units or (units.read if kind == "read" else units.write)
             targets[spot] = _target(spot, least, most)
             key, policy = _policy(spot, kind, percent, present)
             policies[key] = policy
     return Scaling(targets, policies)
+
+
+def _decided(now: TableCapacity, wanted: Wanted) -> Iterator[tuple[Place, str, Place]]:
+    """Each place that units were decided for, with its resource and these units."""
+    for place, resource in now.resources():
+        if (units := wanted.places.get(place.index)) is not None:
+            yield place, resource, units
 
 
 def dimension(place: Place, kind: str) -> str:
@@ -143,10 +152,10 @@ def _policy(spot: Spot, kind: str, percent: float, present: Scaling) -> tuple[Po
 def against(now: TableCapacity, wanted: Wanted, present: Scaling) -> list[str]:
     """Which units autoscaling will change soon, because they are outside of its limits."""
     found = []
-    for place, resource in now.resources():
+    for place, resource, decided in _decided(now, wanted):
         for kind in KINDS:
             target = present.targets.get((resource, dimension(place, kind)))
-            units = getattr(wanted.places[place.index], kind)
+            units = getattr(decided, kind)
             if target is not None and not target["MinCapacity"] <= units <= target["MaxCapacity"]:
                 limits = f"{target['MinCapacity']:,} to {target['MaxCapacity']:,}"
                 found.append(

@@ -60,6 +60,17 @@ class TableCapacity:
         """In words."""
         return "on-demand" if self.on_demand else "provisioned"
 
+    def summary(self) -> JsonObject:
+        """What a person asks for first: mode and units."""
+        units = {place.index: {"read": place.read, "write": place.write} for place in self.places}
+        return {
+            "table_name": self.table_name,
+            "mode": "on_demand" if self.on_demand else "provisioned",
+            "read_units": units[None]["read"],
+            "write_units": units[None]["write"],
+            "index_units": {index: both for index, both in units.items() if index is not None},
+        }
+
     def place(self, index: str | None) -> Place | None:
         """The table or one of its indexes."""
         return next((place for place in self.places if place.index == index), None)
@@ -67,8 +78,12 @@ class TableCapacity:
     def resources(self) -> Iterator[tuple[Place, str]]:
         """Each place with the name that Application Auto Scaling has for it."""
         for place in self.places:
-            tail = "" if place.index is None else f"/index/{place.index}"
-            yield place, f"table/{self.table_name}{tail}"
+            yield place, resource_of(self.table_name, place.index)
+
+
+def resource_of(table_name: str, index: str | None) -> str:
+    """Application Auto Scaling's name for the table or an index."""
+    return f"table/{table_name}" + ("" if index is None else f"/index/{index}")
 
 
 Spot = tuple[str, str]  # ResourceId and ScalableDimension
@@ -169,3 +184,7 @@ class Run:
 
 class StillChanging(Temporary):
     """The table is not ACTIVE yet: look again later."""
+
+
+class NotYetAllowed(Temporary):
+    """DynamoDB lets the units or the mode be put back later, but not soon enough to wait for it."""

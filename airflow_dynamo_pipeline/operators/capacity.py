@@ -26,9 +26,11 @@ class DynamoDBCapacityModeOperator(AwsBaseOperator[DynamoDBPipelineHook]):
 
     Units that are not given are sized from what CloudWatch says was consumed until the DAG run began. Waits
     until the table and its indexes are ACTIVE. A retry goes on with a change that is under way, and a state
-    that is reached already is a success. Where DynamoDB allows no such change now, it fails at once with the
-    time when it may: units may be lowered four times a day (UTC) and then once an hour, and a table may go
-    on-demand four times in 24 hours. Global tables are refused. All settings are templated and may be text.
+    that is reached already is a success. Units may be lowered four times a day (UTC) and then once an hour,
+    and a table may go on-demand four times in 24 hours. Where DynamoDB allows no such change now, a change
+    fails at once with the time when it may. A restore puts back what it may and waits in its worker for the
+    rest, up to two hours; beyond that it fails so that a retry can help. Global tables are refused. All
+    settings are templated and may be text.
 
     With ``record_s3_uri`` everything that was found (mode, units of the table and of each global index,
     on-demand maxima, autoscaling targets and policies) is recorded on S3 before the first change, once for

@@ -45,6 +45,7 @@ class CapacityWorld:
 
     def __post_init__(self) -> None:
         self.clock = ManualClock()
+        self._stop = threading.Event()  # of the attempt that began last
         self._planned: dict[str, Callable[[], object]] = {}
         self.aws = FakeAws(cast("StepClock", self.clock))  # one thread waits, so a manual clock will do
         self.aws.dynamodb._database._settle_seconds = SETTLE_SECONDS
@@ -107,12 +108,13 @@ class CapacityWorld:
         """One attempt of a task; what was planned with ``just_before`` happens in its midst."""
         request = CapacityModeRequest(table_name=TABLE, **settings)
         attempt = Attempt()
+        self._stop = threading.Event()
         with self.aws.door(*faults) as door:
             door.before = self._before
             ports = capacity_ports(
                 door.client,
                 request,
-                stop=threading.Event(),
+                stop=self._stop,
                 say=attempt.said.append,
                 warn=attempt.warned.append,
                 clock=self.clock,
@@ -131,6 +133,20 @@ class CapacityWorld:
 
     def _before(self, call: Call) -> None:
         self._planned.pop(call.operation, lambda: None)()
+
+    def tell_to_stop(self) -> None:
+        """The attempt that began last."""
+        self._stop.set()
+
+    def add_index(self, name: str) -> None:
+        """As a person does, who waits until it is ACTIVE."""
+        with self.aws.door() as door:
+            door.client("dynamodb").update_table(
+                TableName=TABLE,
+                AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"}],
+                GlobalSecondaryIndexUpdates=[{"Create": self._index(name, 1)}],
+            )
+        self.clock.advance(SETTLE_SECONDS + 1)
 
     def change(self, *faults: Fault, **settings: Any) -> Attempt:
         """With a record."""

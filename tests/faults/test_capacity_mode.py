@@ -13,7 +13,9 @@ from airflow_dynamo_pipeline.errors import (
     NotFound,
     PipelineError,
     StaleAttempt,
+    Stopped,
     TableChanged,
+    Temporary,
 )
 from tests.clock import EPOCH
 from tests.faults import autoscaling
@@ -229,9 +231,136 @@ def test_a_table_that_was_made_anew_is_not_touched() -> None:
     world.change(**UP)
     world.aws.dynamodb.table(TABLE).table_id = "another"
 
-    for attempt in (world.restore(), world.change(mode="on_demand")):
-        assert isinstance(attempt.outcome, TableChanged)
-        assert "UpdateTable" not in attempt.operations
+    attempt = world.restore()
+
+    assert isinstance(attempt.outcome, TableChanged)
+    assert "UpdateTable" not in attempt.operations
+
+
+def test_what_was_recorded_of_a_table_that_is_gone_is_replaced_and_said() -> None:
+    world = CapacityWorld()
+    world.change(**UP, run="dag|monday")
+    world.aws.dynamodb.table(TABLE).table_id = "another"
+    world.aws.dynamodb.set_capacity(TABLE, read=9)
+    before = world.seen()
+
+    attempt = world.change(mode="on_demand", run="dag|tuesday")
+
+    assert "on_demand" == attempt.result["mode"]
+    assert "table orders was deleted and made anew since" in " ".join(attempt.warned)
+    assert world.restore(run="dag|tuesday").result["restored"] is True
+    assert before == world.seen()
+
+
+def test_a_table_that_is_made_anew_while_an_attempt_waits_is_not_changed_by_it() -> None:
+    world = CapacityWorld()
+    world.clock.on_wait = lambda _: setattr(world.aws.dynamodb.table(TABLE), "table_id", "another")
+
+    attempt = world.change(**UP)
+
+    assert isinstance(attempt.outcome, TableChanged)
+    assert 1 == attempt.operations.count("UpdateTable")
+
+
+def test_an_attempt_that_was_given_up_while_it_sized_changes_nothing_after_the_restore() -> None:
+    world = CapacityWorld(on_demand=True)
+    before = world.seen()
+    world.change(mode="keep")
+    world.just_before("GetMetricStatistics", world.restore)
+
+    late = world.change(mode="provisioned")
+
+    assert isinstance(late.outcome, StaleAttempt)
+    assert "UpdateTable" not in late.operations
+    assert before == world.seen()
+
+
+def test_an_attempt_that_was_given_up_before_it_read_the_record_changes_nothing_after_the_restore() -> None:
+    world = CapacityWorld()
+    before = world.seen()
+    world.change(mode="keep")
+
+    def meanwhile() -> None:
+        world.clock.advance(60)
+        world.restore()
+
+    world.just_before("DescribeTable", meanwhile)
+    late = world.change(**UP)
+
+    assert isinstance(late.outcome, StaleAttempt)
+    assert {"PutObject", "UpdateTable"}.isdisjoint(late.operations)
+    assert before == world.seen()
+
+
+@pytest.mark.parametrize("operation", ["UpdateTable", "RegisterScalableTarget", "PutScalingPolicy"])
+@pytest.mark.parametrize("unheard", [False, True])
+def test_a_change_that_comes_after_all_was_put_back_is_put_back_by_the_next_restore(
+    operation: str, unheard: bool
+) -> None:
+    """The restore happens between the attempt's last look at the record and its call."""
+    world = CapacityWorld(scaled=True)
+    before = world.seen()
+    world.change(mode="keep")
+    world.just_before(operation, world.restore)
+    faults = [Fault(Kind.SERVER_ERROR, on=operation, after=True)] if unheard else []
+
+    late = world.change(*faults, **SCALED_UP)
+
+    assert isinstance(late.outcome, StaleAttempt)
+    assert "is open again; Clear the task that restores" in " ".join(late.warned)
+    world.clock.advance(SETTLE_SECONDS)
+    assert before != world.seen()
+    assert world.restore().result["restored"] is True
+    assert before == world.seen()
+
+
+def test_a_restore_that_saw_the_change_of_an_attempt_that_was_given_up_stays_done() -> None:
+    world = CapacityWorld()
+
+    def meanwhile(_: float) -> None:
+        world.clock.on_wait = None
+        world.restore()
+
+    world.clock.on_wait = meanwhile
+    late = world.change(**UP)
+    world.aws.dynamodb.set_capacity(TABLE, read=9)
+
+    assert isinstance(late.outcome, StaleAttempt)
+    assert "UpdateTable" not in world.restore().operations
+    assert (9, 6) == world.units()
+
+
+@pytest.mark.parametrize("operation", ["UpdateTable", "DeregisterScalableTarget"])
+def test_a_restore_whose_successor_was_first_sees_that_it_is_done(operation: str) -> None:
+    world = CapacityWorld()
+    before = world.seen()
+    world.change(**SCALED_UP)
+    world.just_before(operation, world.restore)
+
+    late = world.restore()
+
+    assert late.result["restored"] is True
+    assert before == world.seen()
+
+
+def test_an_attempt_that_is_told_to_stop_while_it_sizes_changes_nothing() -> None:
+    world = CapacityWorld(on_demand=True)
+    world.just_before("GetMetricStatistics", world.tell_to_stop)
+
+    attempt = world.run(mode="provisioned")
+
+    assert isinstance(attempt.outcome, Stopped)
+    assert "UpdateTable" not in attempt.operations
+
+
+def test_an_attempt_that_is_told_to_stop_while_it_scales_makes_no_further_change() -> None:
+    world = CapacityWorld()
+    world.just_before("RegisterScalableTarget", world.tell_to_stop)
+
+    attempt = world.change(**SCALED_UP)
+
+    assert isinstance(attempt.outcome, Stopped)
+    assert 1 == attempt.operations.count("RegisterScalableTarget")
 
 
 def test_an_attempt_that_was_given_up_changes_nothing_after_the_restore() -> None:
@@ -363,10 +492,54 @@ def test_an_index_that_is_gone_is_said_and_the_rest_put_back() -> None:
     attempt = world.restore()
 
     assert attempt.result["restored"] is True
-    assert "index by_name was made or deleted meanwhile" in " ".join(attempt.warned)
+    assert "index by_name was deleted meanwhile" in " ".join(attempt.warned)
     assert ((5, 6), (7, 17)) == (world.units(), world.units("by_date"))
     left = [(one["ResourceId"], one["MaxCapacity"]) for one in world.aws.autoscaling.targets]
     assert [("table/orders", 50), ("table/orders/index/by_name", 200)] == left
+
+
+def test_autoscaling_of_an_index_that_was_made_meanwhile_is_left_alone_and_said() -> None:
+    world = CapacityWorld(scaled=True)
+    before = world.aws.autoscaling.targets
+    world.change(**UP)
+    world.add_index("by_place")
+    with world.aws.door() as door:
+        door.client("application-autoscaling").register_scalable_target(
+            ServiceNamespace="dynamodb",
+            ResourceId="table/orders/index/by_place",
+            ScalableDimension="dynamodb:index:ReadCapacityUnits",
+            MinCapacity=3,
+            MaxCapacity=30,
+        )
+
+    attempt = world.restore()
+
+    assert attempt.result["restored"] is True
+    line = "index by_place was made meanwhile: its units and autoscaling stay as they are"
+    assert line in attempt.warned
+    left = {one["ResourceId"]: one["MaxCapacity"] for one in world.aws.autoscaling.targets}
+    assert 30 == left.pop("table/orders/index/by_place")
+    assert {one["ResourceId"]: one["MaxCapacity"] for one in before} == left
+    assert (1, 11) == world.units("by_place")
+
+
+@pytest.mark.parametrize("settings", [UP, SCALED_UP], ids=["up", "up and scaled"])
+def test_an_index_that_is_made_while_a_change_waits_is_left_alone_and_said(settings: dict[str, Any]) -> None:
+    world = CapacityWorld(scaled=True)
+
+    def meanwhile(_: float) -> None:
+        world.clock.on_wait = None
+        world.clock.advance(SETTLE_SECONDS)
+        world.add_index("by_place")
+
+    world.clock.on_wait = meanwhile
+    attempt = world.change(**settings)
+
+    assert (50, 60) == (attempt.result["read_units"], attempt.result["write_units"])
+    assert "index by_place was made meanwhile: its autoscaling stays as it is" in attempt.warned
+    assert (1, 11) == world.units("by_place")
+    resources = {one["ResourceId"] for one in world.aws.autoscaling.targets}
+    assert "table/orders/index/by_place" not in resources
 
 
 def test_units_that_autoscaling_will_undo_are_said() -> None:
@@ -472,17 +645,71 @@ def test_units_that_may_not_be_lowered_now_are_refused_before_dynamodb_is_asked(
     assert (5, 6) == world.units("by_name")
 
 
-def test_a_restore_that_is_refused_puts_back_later_what_was_found() -> None:
-    world = CapacityWorld()
+def test_a_restore_that_is_allowed_within_two_hours_is_waited_for() -> None:
+    world = CapacityWorld(scaled=True)
     before = world.seen()
-    world.change(**UP)
+    world.change(**SCALED_UP)
     changes_of(world.aws.dynamodb.table(TABLE)).decreases[None] = [world.clock.now()] * 4
 
-    assert isinstance(world.restore().outcome, CapacityRefused)
+    attempt = world.restore()
 
-    world.clock.advance(3600)
+    assert attempt.result["restored"] is True
+    assert "the table: its units were lowered 4 times today (UTC)" in " ".join(attempt.warned)
+    assert before == world.seen()
+
+
+def test_a_restore_that_is_told_to_stop_while_it_waits_until_it_may_stops() -> None:
+    world = CapacityWorld()
+    world.change(**UP)
+    changes_of(world.aws.dynamodb.table(TABLE)).decreases[None] = [world.clock.now()] * 4
+    world.clock.on_wait = lambda seconds: world.tell_to_stop() if seconds > 3000 else None
+
+    assert isinstance(world.restore().outcome, Stopped)
+    assert (50, 60) == world.units()
+
+
+def test_a_restore_that_is_allowed_much_later_puts_back_what_it_may_and_the_rest_later() -> None:
+    world = CapacityWorld(scaled=True)
+    before = world.seen()
+    world.change(**SCALED_UP)
+    changes_of(world.aws.dynamodb.table(TABLE)).decreases[None] = [world.clock.now()] * 27
+
+    refused = world.restore().outcome
+
+    assert isinstance(refused, Temporary)
+    assert "the record stays open" in str(refused)
+    assert before["targets"] == world.seen()["targets"]
+    assert before["policies"] == world.seen()["policies"]
+    assert [(50, 60), (7, 17), (8, 18)] == [world.units(one) for one in (None, "by_date", "by_name")]
+    world.clock.advance(timedelta(hours=21).total_seconds())
     assert world.restore().result["restored"] is True
     assert before == world.seen()
+
+
+def test_a_restore_that_may_not_switch_to_on_demand_again_can_be_retried() -> None:
+    world = CapacityWorld(on_demand=True)
+    before = world.seen()
+    world.change(**UP)
+    now = world.clock.now()
+    changes_of(world.aws.dynamodb.table(TABLE)).switches = [now] * 4
+
+    refused = world.restore().outcome
+
+    assert isinstance(refused, Temporary)
+    assert "Subscriber limit exceeded" in str(refused)
+    world.clock.advance(timedelta(hours=24).total_seconds())
+    assert world.restore().result["restored"] is True
+    assert before["mode"] == world.mode
+
+
+def test_a_change_that_is_refused_is_not_waited_for() -> None:
+    world = CapacityWorld()
+    changes_of(world.aws.dynamodb.table(TABLE)).decreases[None] = [world.clock.now()] * 4
+
+    attempt = world.change(mode="provisioned", read_units=1, write_units=1)
+
+    assert isinstance(attempt.outcome, CapacityRefused)
+    assert [] == world.clock.waits
 
 
 def test_a_denied_permission_fails_before_anything_is_changed() -> None:
