@@ -8,6 +8,7 @@ The tree answers one question by class: can a retry help?
     ├── InvalidSetting (ValueError)  one setting can never work
     ├── Refused                      several findings, all of them named
     │   ├── InvalidRequest           ... in the settings, before any call
+    │   ├── CapacityRefused          ... in a table whose capacity cannot be changed now
     │   └── PreflightFailed          ... in table, bucket, key or target, before the first Scan
     │       └── ImportRefused        ... or, of an import, before the first write
     ├── AccessDenied                 names the missing action and the resource
@@ -19,6 +20,9 @@ The tree answers one question by class: can a retry help?
     ├── ItemRefused                  DynamoDB calls an item or a request invalid
     ├── ImportFailed                 items were rejected or met others, or the accounts do not add up
     ├── StaleAttempt                 another attempt has taken this export over
+    ├── RecoveryUnavailable          point-in-time recovery cannot give what was asked
+    ├── NativeJobFailed              DynamoDB's own export or import ended without success
+    ├── NativeJobConflict            a client token is in use with other arguments
     ├── MissingLibrary               an extra is not installed
     ├── UnexpectedReply              a service answered something this package cannot read
     └── Temporary                    a retry can help
@@ -37,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class PipelineError(Exception):
@@ -102,6 +107,19 @@ class InvalidRequest(Refused):
     """Settings are unknown, contradictory or impossible."""
 
     what = "the settings were refused before any call"
+
+
+class CapacityRefused(Refused):
+    """A table's capacity cannot be changed as asked.
+
+    ``may_at`` is the instant from which it can, None where nobody can tell or it never will.
+    """
+
+    what = "the capacity was not changed"
+
+    def __init__(self, problems: Iterable[Problem], may_at: datetime | None = None) -> None:
+        super().__init__(problems)
+        self.may_at = may_at
 
 
 class PreflightFailed(Refused):
@@ -209,6 +227,27 @@ class ImportFailed(PipelineError):
 
 class StaleAttempt(PipelineError):
     """Another attempt has taken this export over; this one stops and leaves everything as it is."""
+
+
+class RecoveryUnavailable(PipelineError):
+    """Recovery cannot give what was asked: ``reason`` is off, time, no base, gap, reset or lost."""
+
+    def __init__(self, reason: str, message: str, hint: str | None = None) -> None:
+        super().__init__(with_hint(message, hint))
+        self.reason = reason
+
+
+class NativeJobFailed(PipelineError):
+    """DynamoDB's own export or import ended without success; ``code`` is its FailureCode."""
+
+    def __init__(self, arn: str, status: str, code: str, message: str, hint: str | None = None) -> None:
+        said = f"{arn} is {status}: {code or 'no code'}: {message or 'no message'}"
+        super().__init__(with_hint(said, hint))
+        self.arn, self.status, self.code = arn, status, code
+
+
+class NativeJobConflict(PipelineError):
+    """A job with the same client token, but other arguments, was started within the token's eight hours."""
 
 
 class MissingLibrary(PipelineError):

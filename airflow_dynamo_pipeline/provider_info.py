@@ -25,11 +25,19 @@ def get_provider_info() -> dict[str, Any]:
             _integration(S3, "https://aws.amazon.com/s3/"),
         ],
         "operators": [
-            _modules(DYNAMODB, "operators.table_export", "operators.table_import", "operators.verify")
+            _modules(
+                DYNAMODB,
+                "operators.capacity",
+                "operators.native_export",
+                "operators.native_import",
+                "operators.table_export",
+                "operators.table_import",
+                "operators.verify",
+            )
         ],
         "sensors": [_modules(DYNAMODB, "sensors.dynamodb"), _modules(S3, "sensors.s3")],
         "hooks": [_modules(DYNAMODB, "hooks.dynamodb")],
-        "triggers": [_modules(DYNAMODB, "triggers.dynamodb")],
+        "triggers": [_modules(DYNAMODB, "triggers.dynamodb", "triggers.native")],
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_dynamo_pipeline.adapters import conditions_s3, conditions_tables, conditions_units
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.adapters.conditions_look import Clients, Condition
 from airflow_dynamo_pipeline.adapters.dynamodb import description
 from airflow_dynamo_pipeline.adapters.whole_replies import refusing_cut_replies
 from airflow_dynamo_pipeline.engine.conditions import (
@@ -17,6 +19,7 @@ from airflow_dynamo_pipeline.engine.conditions import (
 )
 from airflow_dynamo_pipeline.engine.ports import TableDescription
 from airflow_dynamo_pipeline.engine.settings import text
+from airflow_dynamo_pipeline.errors import InvalidSetting, with_hint
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -42,22 +45,49 @@ def describe_backups(client: DynamoDBClient, table_name: str) -> Backups:
     )
 
 
-def _provisioned_mode(client: DynamoDBClient, arguments: Mapping[str, Any]) -> Verdict:
-    return provisioned_mode(describe_table(client, text("table_name", arguments["table_name"])))
+def _provisioned_mode(clients: Clients, arguments: Mapping[str, Any]) -> Verdict:
+    return provisioned_mode(describe_table(clients["dynamodb"], text("table_name", arguments["table_name"])))
 
 
-def _point_in_time_recovery(client: DynamoDBClient, arguments: Mapping[str, Any]) -> Verdict:
+def _point_in_time_recovery(clients: Clients, arguments: Mapping[str, Any]) -> Verdict:
     table_name = text("table_name", arguments["table_name"])
     wanted_at = instant("wanted_at", arguments.get("wanted_at"))
-    return point_in_time_recovery(describe_backups(client, table_name), wanted_at)
+    return point_in_time_recovery(describe_backups(clients["dynamodb"], table_name), wanted_at)
 
 
-CONDITIONS: Mapping[str, Callable[[DynamoDBClient, Mapping[str, Any]], Verdict]] = {
-    "point_in_time_recovery": _point_in_time_recovery,
-    "provisioned_mode": _provisioned_mode,
+TABLE = ("dynamodb",)
+CONDITIONS: Mapping[str, Condition] = {
+    "data_exists": Condition(TABLE, conditions_tables.data_exists),
+    "export_complete": Condition(("dynamodb", "s3"), conditions_s3.export_complete),
+    "keys_exist": Condition(("s3",), conditions_s3.keys_exist),
+    "point_in_time_recovery": Condition(TABLE, _point_in_time_recovery),
+    "prefix_not_empty": Condition(("s3",), conditions_s3.prefix_not_empty),
+    "provisioned_mode": Condition(TABLE, _provisioned_mode),
+    "stream_enabled": Condition(TABLE, conditions_tables.stream_enabled),
+    "table_active": Condition(TABLE, conditions_tables.table_active),
+    "table_exists": Condition(TABLE, conditions_tables.table_exists),
+    "units_available": Condition(
+        ("dynamodb", "cloudwatch", "service-quotas"), conditions_units.units_available
+    ),
 }
 
 
-def check(client: DynamoDBClient, condition: str, arguments: Mapping[str, Any]) -> Verdict:
-    """Look once whether a condition is met; ``arguments`` are its own and may be rendered text."""
-    return CONDITIONS[condition](refusing_cut_replies(client), arguments)
+def services_of(condition: str) -> tuple[str, ...]:
+    """The services a condition asks; raises InvalidSetting for one that this version does not know.
+
+    A trigger may be stored by a newer version than that of the process which runs it.
+    """
+    if condition not in CONDITIONS:
+        expected = with_hint(f"one of {', '.join(CONDITIONS)}", "upgrade airflow-dynamo-pipeline here, too")
+        raise InvalidSetting("condition", condition, expected)
+    return CONDITIONS[condition].services
+
+
+def check(clients: Clients, condition: str, arguments: Mapping[str, Any]) -> Verdict:
+    """Look once whether a condition is met.
+
+    :param clients: one for each of the condition's services, by its name.
+    :param arguments: the condition's own, which may be rendered text.
+    """
+    whole = {service: refusing_cut_replies(clients[service]) for service in services_of(condition)}
+    return CONDITIONS[condition].look(whole, arguments)

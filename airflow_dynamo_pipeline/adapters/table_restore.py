@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_dynamo_pipeline.adapters.aws_calls import AwsCalls
@@ -17,6 +17,7 @@ from airflow_dynamo_pipeline.engine.table_restore import (
     creation,
     is_foreign,
     is_unfinished,
+    left_alone,
     settling,
     unmarking,
 )
@@ -25,6 +26,7 @@ from airflow_dynamo_pipeline.errors import NotFound, PipelineError, Stopped, Tab
 
 LOOK_SECONDS = 2.0  # between two looks at a table
 LOOKS = 6  # at a table that is finished
+MOST_SECONDS = 600.0  # until a table that was made can be seen
 NEW, RESUME, EXISTING = "new", "resume", "existing"
 ACTIVE = "ACTIVE"
 ENDING = frozenset({"DELETING", "ARCHIVING", "ARCHIVED", "INACCESSIBLE_ENCRYPTION_CREDENTIALS"})
@@ -35,7 +37,8 @@ def restore_table(request: RestoreRequest, calls: AwsCalls, say: Callable[[str],
 
     What one call cannot settle does not stop the others: it is in the result. Raises Refused, with all
     differences, for a table of that name that is another one; Temporary errors, after which the same call
-    goes on; and whatever keeps the table from being made.
+    goes on; TableChanged for a table that is deleted meanwhile or never shows; and whatever keeps the table
+    from being made.
     """
     return _Restore(request, calls, say).run()
 
@@ -48,6 +51,7 @@ class _Restore:
         self._resource = resource_text(request.table_name)
         self._failures: dict[str, str] = {}
         self._done: list[str] = []
+        self._was_seen = False
 
     def run(self) -> RestoreResult:
         is_foreign_key = self._is_foreign_key()
@@ -58,16 +62,25 @@ class _Restore:
         found = self._present()
         check_same(self._request, found, is_ours=is_ours)
         is_marked = is_ours or is_unfinished(found)
-        for step in settling(self._request, found):
-            self._take(step)
+        kept = self._settle(found, is_marked=is_marked)
         if is_marked and not self._failures:
             self._take(unmarking(found))
         tried = Tried(
             failures=self._failures,
             is_finished=not is_marked or not self._failures,
             is_foreign_key=is_foreign_key,
+            left_alone=kept,
         )
         return self._result(start, tried)
+
+    def _settle(self, found: TableDefinition, *, is_marked: bool) -> Mapping[str, str]:
+        """Take all steps but those that would change what a table has that no restore made; returns these."""
+        steps = settling(self._request, found)
+        kept = {} if is_marked else left_alone(steps, found)
+        for step in steps:
+            if step.what not in kept:
+                self._take(step)
+        return kept
 
     def _result(self, start: str, tried: Tried) -> RestoreResult:
         """Look until nothing is left that has no reason, or several times: some settings show late."""
@@ -92,15 +105,20 @@ class _Restore:
 
     def _read(self) -> TableDefinition | None:
         try:
-            return read_definition(self._calls, self._request.table_name, is_all=False)
+            found = read_definition(self._calls, self._request.table_name, is_all=False)
         except NotFound:
             return None
+        self._was_seen = True
+        return found
 
     def _present(self) -> TableDefinition:
         found = self._read()
         if found is None:
-            raise TableChanged(f"{self._resource} was deleted while it was restored")
+            raise self._gone()
         return found
+
+    def _gone(self) -> TableChanged:
+        return TableChanged(f"{self._resource} was deleted while it was restored")
 
     def _is_foreign_key(self) -> bool:
         key = self._request.key_arn
@@ -124,7 +142,7 @@ class _Restore:
             self._call(step)
             if step.operation == UPDATE:
                 self._wait_until_active()
-        except Temporary:
+        except (Temporary, TableChanged):
             raise
         except PipelineError as error:
             self._failures[step.what] = str(error).partition("\n")[0]
@@ -136,7 +154,10 @@ class _Restore:
 
     def _wait_until_active(self) -> None:
         """Until the table and all its indexes are; a table that is being made may not be found at first."""
+        until = self._calls.clock.monotonic() + MOST_SECONDS
         while not self._is_active():
+            if not self._was_seen and self._calls.clock.monotonic() >= until:
+                raise TableChanged(f"{self._resource} was made and not seen for {MOST_SECONDS:g} s since")
             if self._calls.clock.wait(self._calls.stop, LOOK_SECONDS):
                 raise Stopped(f"told to stop while {self._resource} was being made; run it again to go on")
 
@@ -145,8 +166,13 @@ class _Restore:
         reply = self._calls(
             "dynamodb", "DescribeTable", self._resource, answer="ResourceNotFoundException", TableName=name
         )
-        table = reply.get("Table") or {}
-        states = [table.get("TableStatus", "CREATING")]
+        table = reply.get("Table")
+        if table is None:
+            if self._was_seen:
+                raise self._gone()
+            return False
+        self._was_seen = True
+        states = [table["TableStatus"]]
         states += [index.get("IndexStatus", ACTIVE) for index in table.get("GlobalSecondaryIndexes") or ()]
         if set(states) & ENDING:
             raise TableChanged(f"{self._resource} is {states[0]}")

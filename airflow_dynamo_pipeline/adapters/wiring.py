@@ -9,12 +9,14 @@ from typing import Any
 
 from botocore.config import Config
 
+from airflow_dynamo_pipeline.adapters.aws_calls import AwsCalls
 from airflow_dynamo_pipeline.adapters.capacity import AwsCapacity
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable, resource_text
 from airflow_dynamo_pipeline.adapters.lean_transport import LeanTransport
 from airflow_dynamo_pipeline.adapters.retrying import RetryingCapacity, RetryingStore, RetryingTable
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
+from airflow_dynamo_pipeline.adapters.table_definition import read_complete
 from airflow_dynamo_pipeline.adapters.transport import BotocoreTransport, Transport
 from airflow_dynamo_pipeline.adapters.whole_replies import refusing_cut_replies
 from airflow_dynamo_pipeline.engine.plan import Ports
@@ -84,6 +86,9 @@ def export_ports(
         stop=stop,
         say=say,
         warn=warn,
+        definition=lambda: read_complete(
+            AwsCalls(client, clock=clock, stop=stop, warn=warn), request.table_name
+        ),
     )
 
 

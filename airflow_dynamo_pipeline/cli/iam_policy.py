@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from airflow_dynamo_pipeline.adapters.policies import POLICIES, Policy
+from airflow_dynamo_pipeline.adapters.policies_native_export import NATIVE_EXPORT_POLICY
+from airflow_dynamo_pipeline.adapters.policies_native_import import NATIVE_IMPORT_POLICY
+from airflow_dynamo_pipeline.adapters.policies_tables import TABLE_POLICIES
 from airflow_dynamo_pipeline.adapters.policy_settings import SETTINGS
 from airflow_dynamo_pipeline.cli.options import ALSO
 from airflow_dynamo_pipeline.cli.running import exiting_by_code
@@ -22,7 +25,7 @@ def group() -> None:
     """  # noqa: D301  \b is click's mark for text to leave alone
 
 
-def _command(class_name: str, policy: Policy) -> click.Command:
+def _command(of: str, policy: Policy) -> click.Command:
     """The command that prints one policy; values stay text, the policy refuses them all at once."""
 
     def run(**given: Any) -> None:
@@ -30,7 +33,7 @@ def _command(class_name: str, policy: Policy) -> click.Command:
             click.echo(json.dumps(policy.document(given), indent=2))
 
     options: list[click.Parameter] = [_option(name) for name in policy.settings]
-    return click.Command(policy.command, callback=run, params=options, help=f"The policy of {class_name}.")
+    return click.Command(policy.command, callback=run, params=options, help=f"The policy of {of}.")
 
 
 def _option(name: str) -> click.Option:
@@ -39,5 +42,10 @@ def _option(name: str) -> click.Option:
     return click.Option(flags, help=setting.help, is_flag=setting.is_flag, multiple=setting.many)
 
 
-for _class_name, _policy in POLICIES.items():
-    group.add_command(_command(_class_name, _policy))
+for _of, _policy in {
+    **POLICIES,
+    "DynamoDBPointInTimeExportOperator": NATIVE_EXPORT_POLICY,
+    "DynamoDBTableImportOperator": NATIVE_IMPORT_POLICY,
+    **TABLE_POLICIES,
+}.items():
+    group.add_command(_command(_of, _policy))

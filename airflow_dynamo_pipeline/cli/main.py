@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from airflow_dynamo_pipeline import __version__
+from airflow_dynamo_pipeline.adapters.auto_wiring import auto_ports
 from airflow_dynamo_pipeline.adapters.verify_wiring import verify_ports
 from airflow_dynamo_pipeline.adapters.wiring import export_ports, reading_store
-from airflow_dynamo_pipeline.cli import iam_policy, table_import
+from airflow_dynamo_pipeline.cli import iam_policy, table, table_import
 from airflow_dynamo_pipeline.cli.options import (
     HELP,
     as_json,
@@ -22,6 +23,7 @@ from airflow_dynamo_pipeline.cli.options import (
 )
 from airflow_dynamo_pipeline.cli.output import Output
 from airflow_dynamo_pipeline.cli.running import clients, exiting_by_code, stopping_on_signals
+from airflow_dynamo_pipeline.engine.auto_export import choose, export_by_choice
 from airflow_dynamo_pipeline.engine.estimate import estimate_export
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
@@ -39,8 +41,8 @@ def main() -> None:
     """Export DynamoDB tables to S3 and import them again, at a rate that is held.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 10 refused before starting, 11 locked by another run,
-    130 interrupted. Endpoints and credentials come from boto3's own configuration
-    (AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB, ...).
+    12 a table was restored but for what is listed, 130 interrupted. Endpoints and credentials come from
+    boto3's own configuration (AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB, ...).
     """
 
 
@@ -62,8 +64,12 @@ def export(*, profile: str | None, region_name: str | None, json_output: bool, *
         )
         work = Work(run=None, generation=secrets.token_hex(8), began_at=datetime.now(UTC))
         with output.progress():
-            result = export_table(request, work, ports, output.reports)
-        output.result("exported", result.to_json())
+            if request.method == "auto":
+                auto = auto_ports(clients(profile, region_name), request, ports)
+                result = export_by_choice(request, work, auto, output.reports)
+            else:
+                result = export_table(request, work, ports, output.reports).to_json()
+        output.result("exported", result)
 
 
 @main.command()
@@ -79,10 +85,11 @@ def estimate(*, profile: str | None, region_name: str | None, json_output: bool,
     output = Output(json_output=json_output)
     with exiting_by_code():
         request = ExportRequest.from_settings({"s3_uri": UNKNOWN_TARGET, **_settings(given)})
-        ports = export_ports(
-            clients(profile, region_name), request, stop=threading.Event(), say=output.say, warn=output.warn
-        )
-        output.result("estimate", estimate_export(request, ports.table, ports.capacity).to_json())
+        made = clients(profile, region_name)
+        ports = export_ports(made, request, stop=threading.Event(), say=output.say, warn=output.warn)
+        found = estimate_export(request, ports.table, ports.capacity)
+        auto = auto_ports(made, request, ports, knows_target=given["s3_uri"] is not None)
+        output.result("estimate", found.to_json() | choose(request, auto).to_json())
 
 
 @main.command()
@@ -111,6 +118,7 @@ def verify(*, profile: str | None, region_name: str | None, json_output: bool, *
 
 
 main.add_command(table_import.command)
+main.add_command(table.group)
 main.add_command(iam_policy.group)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from airflow_dynamo_pipeline.engine.import_request import AUTO, EXPIRED_ITEMS, ON_CONFLICT
-from airflow_dynamo_pipeline.engine.requests import ON_EXISTING
+from airflow_dynamo_pipeline.engine.requests import METHODS, ON_EXISTING
 from airflow_dynamo_pipeline.formats import FORMATS
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
 from airflow_dynamo_pipeline.formats.readers import READERS
@@ -33,6 +33,9 @@ HELP: Mapping[str, str] = {
     "on_existing": f"{', '.join(ON_EXISTING)}: about an export by the same arguments.  [default: resume]",
     "resume_within_seconds": "An unfinished export untouched for longer is not resumed.  [default: 86400]",
     "keep_checkpoint": "Keep _checkpoint/ after the manifest is written.",
+    "save_table_definition": "Write table-definition.json beside the manifest.",
+    "method": f"{', '.join(METHODS)}: how to export; auto picks the cheapest way.  [default: scan]",
+    "finish_within_seconds": "With auto: a scan that is expected to take longer is not picked.",
     "s3_sse_kms_key_id": "Encrypt what is written with this KMS key.",
 }
 VERIFY_HELP: Mapping[str, str] = {
@@ -68,7 +71,7 @@ IMPORT_HELP: Mapping[str, str] = {
     "null_text": "The CSV field that means: no such attribute.  [default: an empty one]",
     "s3_sse_kms_key_id": HELP["s3_sse_kms_key_id"],
 }
-FLAGS = ("consistent_read", "keep_checkpoint", "dry_run", "allow_protected")
+FLAGS = ("consistent_read", "keep_checkpoint", "save_table_definition", "dry_run", "allow_protected")
 ALSO = {"table_name": ("--table",)}
 
 

@@ -70,7 +70,10 @@ def save(
 @click.option("--table-name", "--table", help="Name of the new table.  [default: the definition's]")
 @click.option("--kms-key-id", help="Encrypt by this KMS key instead of the definition's.")
 @click.option(
-    "--onto-existing", is_flag=True, help="Bring a table that is there to the definition; only adds."
+    "--onto-existing",
+    is_flag=True,
+    help="Add to a table that is there what it has not; what it has otherwise is left, and printed. Time to"
+    " live may be switched on: DynamoDB then deletes expired items.",
 )
 @aws_settings
 @as_json

@@ -100,6 +100,9 @@ class Commit:
         if self._plan.request.file_format == "data_pipeline":
             listed = connector_manifest(layout.location.bucket, (part.key for part in parts))
             put(layout.data_pipeline_manifest_key, listed)
+        if self._plan.definition is not None:
+            with contextlib.suppress(VersionConflict):  # an attempt that was faster wrote its own
+                put(layout.definition_key, self._plan.definition.to_json(), expect=ABSENT)
         put(layout.summary_checksum_key, checksum(body))
         with contextlib.suppress(VersionConflict):  # another attempt wrote the same bytes a moment ago
             put(layout.summary_key, body, expect=ABSENT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from airflow_dynamo_pipeline.engine.ports import TableDescription
+from airflow_dynamo_pipeline.engine.ports import JsonObject, TableDescription
 from airflow_dynamo_pipeline.engine.settings import is_given
 from airflow_dynamo_pipeline.errors import InvalidSetting, TableChanged, with_hint
 
@@ -22,6 +22,7 @@ class Verdict:
 
     met: bool
     seen: str
+    value: JsonObject | None = None  # what later tasks want to know of what was found, if anything
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

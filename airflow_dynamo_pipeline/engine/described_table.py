@@ -77,13 +77,27 @@ MEMBERS_NOT_CARRIED = {
     "DisassociationProtectionEnabled": "protection against leaving a global table",
     "VectorIndexes": "vector indexes",
 }
+INDEX_CARRIED = frozenset({"IndexName", "KeySchema", "Projection"})
+INDEX_OF_THE_MOMENT = frozenset({"Backfilling", "IndexArn", "IndexSizeBytes", "IndexStatus", "ItemCount"})
+UNITS_CARRIED = frozenset({"OnDemandThroughput", "ProvisionedThroughput", "WarmThroughput"})
+WITHIN = {  # what the parts are called that have members of their own, and which of these are known
+    "GlobalSecondaryIndexes": ("global index", INDEX_CARRIED | INDEX_OF_THE_MOMENT | UNITS_CARRIED),
+    "LocalSecondaryIndexes": ("local index", INDEX_CARRIED | INDEX_OF_THE_MOMENT),
+    "StreamSpecification": ("stream", frozenset({"StreamEnabled", "StreamViewType"})),
+}
+UNKNOWN = "this version of the package does not know it"
 ON = frozenset({"ENABLED", "ENABLING"})
+DELETING = "DELETING"
 
 
 def table_settings(table: Json, tags: Sequence[Json] = ()) -> TableSettings:
-    """``Table`` of DescribeTable, and ListTagsOfResource's tags, as CreateTable would take them."""
+    """``Table`` of DescribeTable, and ListTagsOfResource's tags, as CreateTable would take them.
+
+    A global index that is being deleted is left out; ``members_not_carried`` names it.
+    """
     local = [_local_index(index) for index in table.get("LocalSecondaryIndexes") or ()]
-    global_ = [_global_index(index) for index in table.get("GlobalSecondaryIndexes") or ()]
+    there = [each for each in table.get("GlobalSecondaryIndexes") or () if not _is_going(each)]
+    global_ = [_global_index(index) for index in there]
     schema = _keys(table)
     used = {
         part.attribute_name for keys in (schema, *(i.key_schema for i in (*local, *global_))) for part in keys
@@ -112,6 +126,8 @@ def table_settings(table: Json, tags: Sequence[Json] = ()) -> TableSettings:
 def members_not_carried(table: Json) -> Iterator[Omission]:
     """What DescribeTable shows that a restore does not make; what no one here has heard of, too."""
     for name, value in sorted(table.items()):
+        if name in WITHIN and value:
+            yield from _within(name, value)
         if name in CARRIED or name in OF_THE_MOMENT or not value:
             continue
         if name == "Replicas":
@@ -120,7 +136,23 @@ def members_not_carried(table: Json) -> Iterator[Omission]:
         elif name in MEMBERS_NOT_CARRIED:
             yield Omission(what=MEMBERS_NOT_CARRIED[name], why="set it on the new table")
         else:
-            yield Omission(what=name, why="this version of the package does not know it")
+            yield Omission(what=name, why=UNKNOWN)
+
+
+def _within(name: str, value: Any) -> Iterator[Omission]:
+    """What is not carried of an index or of the stream."""
+    part, known = WITHIN[name]
+    for each in value if isinstance(value, list) else [value]:
+        of = f"{part} {each['IndexName']}" if "IndexName" in each else part
+        if _is_going(each):
+            yield Omission(what=of, why="it was being deleted")
+            continue
+        for member in sorted(member for member, found in each.items() if member not in known and found):
+            yield Omission(what=f"{member} of {of}", why=UNKNOWN)
+
+
+def _is_going(index: Json) -> bool:
+    return bool(index.get("IndexStatus") == DELETING)
 
 
 def time_to_live(description: Json) -> TimeToLive | None:

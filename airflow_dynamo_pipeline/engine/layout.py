@@ -59,6 +59,11 @@ class ExportLayout:
         return self.key("manifest-files.md5")
 
     @property
+    def definition_key(self) -> str:
+        """What the table is apart from its items, where that was asked for."""
+        return self.key("table-definition.json")
+
+    @property
     def started_key(self) -> str:
         """The empty object a native export writes first."""
         return self.key("_started")

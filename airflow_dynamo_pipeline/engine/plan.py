@@ -26,6 +26,7 @@ from airflow_dynamo_pipeline.engine.ports import (
     TableReader,
 )
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
+from airflow_dynamo_pipeline.engine.table_definition import TableDefinition
 from airflow_dynamo_pipeline.errors import PipelineError, PreflightFailed, Problem, Refused, Temporary
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
 
@@ -44,6 +45,7 @@ class Ports:
     stop: threading.Event
     say: Callable[[str], None]  # one line for the log
     warn: Callable[[str], None]
+    definition: Callable[[], TableDefinition] | None = None  # raises Refused for what cannot be read
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +58,7 @@ class Plan:
     table: TableDescription
     rate: ReadRate
     segments: int
+    definition: TableDefinition | None = None  # to be written beside the manifest
 
     @property
     def threads(self) -> int:
@@ -103,23 +106,44 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
         problems += table_problems(request, table)
         rate = finding(problems, "ratio", lambda: read_rate(request, table, ports.capacity))
     problems += _store_problems(request, table, ports.store)
+    definition = _definition(problems, request, ports) if table is not None else None
     finding(problems, "compression", COMPRESSIONS[request.compression].check_available)
     target = _find_target(problems, request, work, ports, table)
     if problems or table is None or rate is None or target is None:
         raise PreflightFailed(problems)
     segments = request.segments or segments_for(table, request, rate)
     if target.plan is not None:
-        segments = target.plan.segments
-        if request.segments not in (None, segments):
-            ports.say(
-                f"resuming with the {segments} segments the export was begun with, not {request.segments}"
-            )
+        segments = _begun_with(target.plan.segments, request, ports)
     if rate.units_per_second > MAX_THREADS * LIKELY_PER_THREAD:
         ports.say(
             f"{rate.units_per_second:,.0f} units per second may not be reached: one task reads "
             f"{MAX_THREADS} segments at a time"
         )
-    return Plan(request=request, work=work, target=target, table=table, rate=rate, segments=segments)
+    return Plan(
+        request=request,
+        work=work,
+        target=target,
+        table=table,
+        rate=rate,
+        segments=segments,
+        definition=definition,
+    )
+
+
+def _begun_with(segments: int, request: ExportRequest, ports: Ports) -> int:
+    if request.segments not in (None, segments):
+        ports.say(f"resuming with the {segments} segments the export was begun with, not {request.segments}")
+    return segments
+
+
+def _definition(problems: list[Problem], request: ExportRequest, ports: Ports) -> TableDefinition | None:
+    """Read now, so that what may not be read is known before the first Scan."""
+    if not request.save_table_definition:
+        return None
+    if ports.definition is None:
+        problems.append(Problem("save_table_definition", "definitions cannot be read here"))
+        return None
+    return finding(problems, "save_table_definition", ports.definition)
 
 
 Result = TypeVar("Result")

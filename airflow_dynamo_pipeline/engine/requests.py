@@ -24,6 +24,7 @@ MIN_PART_BYTES = 1024 * 1024
 MAX_PART_BYTES = 48 * 1024**3  # what 10,000 uploaded pieces of 5 MiB hold, even uncompressed
 PLACEHOLDER = re.compile(r"[#:]\w+")
 ON_EXISTING = ("resume", "fail", "new")
+METHODS = ("scan", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,9 @@ class ExportRequest:
     on_existing: str = "resume"
     resume_within_seconds: float = 24 * 3600.0
     keep_checkpoint: bool = False
+    save_table_definition: bool = False  # beside the manifest
+    method: str = "scan"
+    finish_within_seconds: float | None = None  # with method auto
     s3_sse_kms_key_id: str | None = None  # None: the bucket's own encryption
 
     def __post_init__(self) -> None:
@@ -151,6 +155,9 @@ COERCIONS: Mapping[str, settings.Coercion] = {
     "on_existing": settings.one_of(*ON_EXISTING),
     "resume_within_seconds": settings.number,
     "keep_checkpoint": settings.flag,
+    "save_table_definition": settings.flag,
+    "method": settings.one_of(*METHODS),
+    "finish_within_seconds": settings.number,
     "s3_sse_kms_key_id": settings.text,
 }
 
@@ -201,6 +208,7 @@ def _check_words(request: ExportRequest) -> Iterator[Problem]:
         "file_format": FORMATS,
         "compression": COMPRESSIONS,
         "on_existing": ON_EXISTING,
+        "method": METHODS,
     }
     for name, words in known.items():
         word = getattr(request, name)
@@ -229,6 +237,16 @@ def _check_expressions(request: ExportRequest) -> Iterator[Problem]:
                 )
 
 
+def _check_method(request: ExportRequest) -> Iterator[Problem]:
+    seconds = request.finish_within_seconds
+    if seconds is None:
+        return
+    if not 0 < seconds < math.inf:
+        yield Problem("finish_within_seconds", f"{seconds:g} is not above 0, and finite")
+    if request.method != "auto":
+        yield Problem("finish_within_seconds", "is for method='auto'", "a scan's time follows from its rate")
+
+
 CHECKS: tuple[Callable[[ExportRequest], Iterator[Problem]], ...] = (
     _check_names,
     _check_rate,
@@ -236,6 +254,7 @@ CHECKS: tuple[Callable[[ExportRequest], Iterator[Problem]], ...] = (
     _check_words,
     _check_expressions,
     _check_values,
+    _check_method,
 )
 
 assert {item.name for item in fields(ExportRequest)} == set(COERCIONS)  # noqa: S101  one table, never half of it

@@ -23,8 +23,8 @@ Request = TypeVar("Request")
 
 
 def is_given(value: object) -> bool:
-    """Whether a value says anything; an empty form field and a rendered None do not."""
-    return value is not None and not (isinstance(value, str) and value.strip() in NOT_GIVEN)
+    """Whether a value says anything; an empty form field and a rendered None do not. A tab is a delimiter."""
+    return value is not None and not (isinstance(value, str) and value.strip(" \r\n") in NOT_GIVEN)
 
 
 def text(name: str, value: object) -> str:

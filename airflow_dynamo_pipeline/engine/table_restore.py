@@ -1,7 +1,7 @@
 """What makes a table as its definition says: calls in their order, decided without making any.
 
-A restore only adds. It switches nothing off, changes neither capacity nor encryption of a table that was
-there, touches no item and deletes no table.
+A restore only adds. It switches nothing off, changes neither provisioned units nor encryption of a table that
+was there, writes no item and deletes no table. What a table that no restore has made has otherwise, it keeps.
 """
 
 from __future__ import annotations
@@ -25,13 +25,21 @@ from airflow_dynamo_pipeline.engine.table_definition import (
     TableDefinition,
     creation_parameters,
 )
-from airflow_dynamo_pipeline.engine.table_settings import MARK, Encryption
+from airflow_dynamo_pipeline.engine.table_settings import MARK, STANDARD, Encryption
 from airflow_dynamo_pipeline.errors import Problem, Refused
 
 MOST_TAGS = 50  # of a resource of AWS
 OWN_KEY = "alias/aws/dynamodb"  # the account's own key for DynamoDB
 SCALING = "application-autoscaling"
 UPDATE = "UpdateTable"
+KEPT = "the table was there with another, which a restore leaves"
+UNSEEN = "what the table has could not be read, and a restore leaves it"
+UNREAD = {  # what was not read, and how the aspects begin that nothing is known of for that
+    "autoscaling": "autoscaling of ",
+    "point-in-time recovery": "point-in-time recovery",
+    "tags": "tag ",
+    "time to live": "time to live",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +49,7 @@ class RestoreRequest:
     definition: TableDefinition
     table_name: str
     kms_key_id: str | None = None
-    onto_existing: bool = False  # a table that no restore has made may be brought to the definition, too
+    onto_existing: bool = False  # a table that no restore has made may get what it has not, too
 
     @property
     def wanted(self) -> TableDefinition:
@@ -109,7 +117,7 @@ def check_same(request: RestoreRequest, found: TableDefinition, *, is_ours: bool
     if not shape_differences(request.wanted, found):
         if is_ours or is_unfinished(found) or request.onto_existing or not differing:
             return
-        hint = "give another name with --table-name, or --onto-existing to bring this table to the definition"
+        hint = "give another name with --table-name, or --onto-existing to add what this table has not"
     else:
         hint = "it is another table; give another name with --table-name"
     *first, last = differing
@@ -128,6 +136,26 @@ def settling(request: RestoreRequest, found: TableDefinition) -> Sequence[Step]:
         *_protection_steps(wanted, found),
     ]
     return [replace(step, request={**step.request, **_named(step, found)}) for step in steps]
+
+
+def left_alone(steps: Sequence[Step], found: TableDefinition) -> Mapping[str, str]:
+    """What a table that no restore has made keeps: the aspects of steps to leave out, and the reasons."""
+    there = set(_set_already(found))
+    unread = tuple(UNREAD[each.what] for each in found.not_read if each.what in UNREAD)
+    unseen = {step.what: UNSEEN for step in steps if step.what.startswith(unread)}
+    return unseen | {step.what: KEPT for step in steps if step.what in there}
+
+
+def _set_already(found: TableDefinition) -> Iterator[str]:
+    if found.table.table_class != STANDARD:
+        yield "table class"
+    if found.point_in_time_recovery:
+        yield "point-in-time recovery"
+    yield from (f"tag {tag.key}" for tag in found.table.tags)
+    for target in found.autoscaling:
+        name = scaling_name(target)
+        yield name
+        yield from (f"{name}, policy {policy.policy_name}" for policy in target.policies)
 
 
 def unmarking(found: TableDefinition) -> Step:

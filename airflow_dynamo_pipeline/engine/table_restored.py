@@ -42,12 +42,14 @@ class Tried:
     failures: Mapping[str, str]
     is_finished: bool  # the mark was taken away, or there was none
     is_foreign_key: bool
+    left_alone: Mapping[str, str] = field(default_factory=dict)  # what the table kept, and why
 
 
 def not_put_back(request: RestoreRequest, found: TableDefinition, tried: Tried) -> Sequence[Difference]:
     """Everything that is not as the definition says after all was tried, each with its reason."""
+    why = {**tried.left_alone, **tried.failures}
     differing = [
-        replace(each, why=tried.failures.get(each.what) or _reason(each, tried))
+        replace(each, why=why.get(each.what) or _reason(each, tried))
         for each in differences(request.wanted, found)
     ]
     return [*differing, *_unknown(request.definition, found), *_unfinished(found, tried)]

@@ -117,4 +117,4 @@ class TableSettings(Aws, frozen=True, kw_only=True):
     @property
     def own_tags(self) -> tuple[Tag, ...]:
         """The tags that are neither AWS's, which AWS alone may set, nor a restore's."""
-        return tuple(tag for tag in self.tags if not tag.key.startswith((RESERVED_TAGS, MARK)))
+        return tuple(tag for tag in self.tags if tag.key != MARK and not tag.key.startswith(RESERVED_TAGS))

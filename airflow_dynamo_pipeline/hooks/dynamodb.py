@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
+from airflow_dynamo_pipeline.adapters.auto_wiring import auto_ports
 from airflow_dynamo_pipeline.adapters.import_wiring import import_ports
 from airflow_dynamo_pipeline.adapters.retrying import RetryingStore
 from airflow_dynamo_pipeline.adapters.verify_wiring import verify_ports
 from airflow_dynamo_pipeline.adapters.wiring import engine_config, export_ports, reading_store
+from airflow_dynamo_pipeline.engine.auto_export import AutoPorts
 from airflow_dynamo_pipeline.engine.import_plan import ImportPorts
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.plan import Ports
@@ -52,6 +54,10 @@ class DynamoDBPipelineHook(AwsBaseHook):
         ``stop`` ends every wait of the ports. ``say`` and ``warn`` take one line for the log each.
         """
         return export_ports(self.client_for, request, stop=stop, say=say, warn=warn)
+
+    def auto_ports(self, request: ExportRequest, ports: Ports) -> AutoPorts:
+        """Everything that choosing between a scan and native exports needs; ``ports`` are the scan's."""
+        return auto_ports(self.client_for, request, ports)
 
     def import_ports(
         self,

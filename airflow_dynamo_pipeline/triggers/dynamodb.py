@@ -1,15 +1,16 @@
-"""Wait for a DynamoDB table without holding a worker's slot."""
+"""Wait for a table, its capacity, an export or objects on S3 without holding a worker's slot."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
-from airflow_dynamo_pipeline.adapters.conditions import check
+from airflow_dynamo_pipeline.adapters.conditions import check, services_of
+from airflow_dynamo_pipeline.adapters.conditions_look import Clients
 from airflow_dynamo_pipeline.airflow_versions import BaseTrigger, TriggerEvent
 from airflow_dynamo_pipeline.engine.conditions import Verdict
 from airflow_dynamo_pipeline.errors import PipelineError, Temporary
@@ -25,11 +26,22 @@ def client_of(hook: DynamoDBPipelineHook) -> DynamoDBClient:
         return hook.dynamodb_client()
 
 
+def clients_of(hook: DynamoDBPipelineHook, services: Iterable[str]) -> Clients:
+    """A client for each service; assuming the connection's role, if it has one, is where this can fail."""
+    with translated("sts:AssumeRole", f"connection {hook.aws_conn_id}"):
+        return {
+            service: hook.dynamodb_client() if service == "dynamodb" else hook.client_for(service)
+            for service in services
+        }
+
+
 class DynamoDBConditionTrigger(BaseTrigger):
     """Looks at a condition until it is met.
 
-    Fires ``{"status": "success", "message": what was seen}``, or ``{"status": "error", "message": why}``
-    as soon as it finds that waiting cannot help. Uses boto3 in threads: no asynchronous AWS library.
+    Fires ``{"status": "success", "message": what was seen}``, with ``"value"`` if the condition tells what it
+    found, or ``{"status": "error", "message": why}`` as soon as it finds that waiting cannot help. Uses boto3
+    in threads: no asynchronous AWS library. Which services a condition asks is not stored: what earlier
+    versions stored is run by this one.
 
     :param condition: a key of ``adapters.conditions.CONDITIONS``.
     :param arguments: the condition's arguments, JSON-able.
@@ -83,15 +95,16 @@ class DynamoDBConditionTrigger(BaseTrigger):
         except PipelineError as error:
             yield TriggerEvent({"status": "error", "message": str(error)})
         else:
-            yield TriggerEvent({"status": "success", "message": verdict.seen})
+            found = {} if verdict.value is None else {"value": verdict.value}
+            yield TriggerEvent({"status": "success", "message": verdict.seen, **found})
 
     async def _wait(self) -> Verdict:
-        client: DynamoDBClient | None = None
+        clients: Clients | None = None
         while True:
             try:
                 # Airflow 3.0 looks connections up over its event loop, which only asgiref's threads can reach
-                client = client or await sync_to_async(self._client)()
-                verdict = await asyncio.to_thread(check, client, self.condition, self.arguments)
+                clients = clients or await sync_to_async(self._clients)()
+                verdict = await asyncio.to_thread(check, clients, self.condition, self.arguments)
             except Temporary as error:
                 self.log.warning("%s; looking again in %s s", error, self.poke_interval)
             else:
@@ -100,12 +113,11 @@ class DynamoDBConditionTrigger(BaseTrigger):
                     return verdict
             await self.sleep(self.poke_interval)
 
-    def _client(self) -> DynamoDBClient:
-        return client_of(
-            DynamoDBPipelineHook(
-                aws_conn_id=self.aws_conn_id,
-                region_name=self.region_name,
-                verify=self.verify,
-                config=self.botocore_config,
-            )
+    def _clients(self) -> Clients:
+        hook = DynamoDBPipelineHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
         )
+        return clients_of(hook, services_of(self.condition))

@@ -10,10 +10,22 @@ from tests.architecture.package import Documented, Source, definitions, sources
 
 PUBLIC_NAMES = {
     "hooks.dynamodb": ["DynamoDBPipelineHook"],
+    "operators.capacity": ["DynamoDBCapacityModeOperator"],
+    "operators.native": ["DynamoDBPointInTimeExportOperator", "DynamoDBTableImportOperator"],
     "operators.table_export": ["DynamoDBExportOperator"],
+    "operators.table_import": ["DynamoDBImportOperator"],
     "operators.verify": ["DynamoDBVerifyOperator"],
-    "sensors.dynamodb": ["DynamoDBPointInTimeRecoverySensor", "DynamoDBProvisionedModeSensor"],
-    "sensors.s3": ["S3KeyExistsSensor"],
+    "sensors.dynamodb": [
+        "DynamoDBDataExistsSensor",
+        "DynamoDBExportSensor",
+        "DynamoDBPointInTimeRecoverySensor",
+        "DynamoDBProvisionedModeSensor",
+        "DynamoDBStreamEnabledSensor",
+        "DynamoDBTableActiveSensor",
+        "DynamoDBTableExistsSensor",
+        "DynamoDBUnitsAvailableSensor",
+    ],
+    "sensors.s3": ["S3KeyExistsSensor", "S3PrefixNotEmptySensor"],
 }
 
 

@@ -17,10 +17,14 @@ from botocore.config import Config
 
 from airflow_dynamo_pipeline.adapters.transport import Transport
 from airflow_dynamo_pipeline.adapters.wiring import engine_config
+from airflow_dynamo_pipeline.items.page import ReplyText
 from tests.clock import VirtualClock
+from tests.faults.autoscaling import AutoScaling
 from tests.faults.calls import Call, Service
 from tests.faults.cloudwatch import CloudWatch
 from tests.faults.dynamodb import DynamoDB
+from tests.faults.dynamodb.native_imports import imports_of
+from tests.faults.logs import Logs
 from tests.faults.quotas import Quotas
 from tests.faults.s3 import S3, operation_of
 from tests.faults.script import Fault, Kind, Script
@@ -37,6 +41,9 @@ TARGETS = {
     "DynamoDBStreams_20120810": "dynamodbstreams",
     "ServiceQuotasV20190624": "servicequotas",
     "GraniteServiceVersion20100801": "cloudwatch",
+    "AnyScaleFrontendService": "application-autoscaling",
+    "Logs_20140328": "logs",
+    "TrentService": "kms",
 }
 
 
@@ -49,7 +56,7 @@ class Killed(BaseException):
 
 
 class FakeAws:
-    """DynamoDB and its streams, S3, CloudWatch and Service Quotas, on one clock."""
+    """DynamoDB and its streams, S3, CloudWatch, its logs and Service Quotas, on one clock."""
 
     def __init__(self, clock: HarnessClock | None = None) -> None:
         self.clock = clock or VirtualClock()
@@ -57,12 +64,18 @@ class FakeAws:
         self.s3 = S3(self.clock)
         self.quotas = Quotas()
         self.cloudwatch = CloudWatch(self.dynamodb.consumed, self.clock)
+        self.logs = Logs()
+        self.autoscaling = AutoScaling()
+        imports = imports_of(self.dynamodb)
+        imports.s3, imports.logs = self.s3, self.logs
         self._services: dict[str, Service] = {
             "dynamodb": self.dynamodb,
             "dynamodbstreams": self.dynamodb,
             "s3": self.s3,
             "servicequotas": self.quotas,
             "cloudwatch": self.cloudwatch,
+            "logs": self.logs,
+            "application-autoscaling": self.autoscaling,
         }
 
     def answer(self, call: Call) -> Reply:
@@ -226,7 +239,7 @@ class _MortalTransport:
         self._inner = inner
         self._door = door
 
-    def call(self, operation: str, body: bytes) -> bytes:
+    def call(self, operation: str, body: bytes) -> ReplyText:
         with _fate(self._door):
             return self._inner.call(operation, body)
 

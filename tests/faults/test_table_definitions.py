@@ -11,14 +11,15 @@ import pytest
 from hypothesis import strategies as st
 
 from airflow_dynamo_pipeline.engine.table_definition import decode_definition, import_parameters
+from airflow_dynamo_pipeline.engine.table_restore import KEPT, UNSEEN
 from airflow_dynamo_pipeline.engine.table_restore import OWN_KEY as OWN_ALIAS
 from airflow_dynamo_pipeline.engine.table_settings import MARK
-from airflow_dynamo_pipeline.errors import AccessDenied, Refused, ServiceTrouble
+from airflow_dynamo_pipeline.errors import AccessDenied, Refused, ServiceTrouble, TableChanged
 from tests.faults import any_tables
 from tests.faults.dynamodb.definitions import OWN_KEY
 from tests.faults.endpoint import Killed
 from tests.faults.script import Fault, Kind
-from tests.faults.table_world import COPY, LOOKS, SCALING, TABLE, TableWorld
+from tests.faults.table_world import COPY, LOOKS, SCALING, SETTLE_SECONDS, TABLE, TableWorld
 
 UNITS = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 6}
 
@@ -63,6 +64,17 @@ FULL: dict[str, Any] = {
 }
 WRITES = target(f"table/{TABLE}", "dynamodb:table:WriteCapacityUnits")
 INDEX = target(f"table/{TABLE}/index/by-at", "dynamodb:index:ReadCapacityUnits")
+TRACKED = {
+    "TargetValue": 55.0,
+    "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBWriteCapacityUtilization"},
+    "ScaleInCooldown": 120,
+}
+POLICY = {
+    **WRITES,
+    "PolicyName": "by-hand",
+    "PolicyType": "TargetTrackingScaling",
+    "TargetTrackingScalingPolicyConfiguration": TRACKED,
+}
 SETTINGS = {
     "time_to_live": "expires",
     "recovery_days": 7,
@@ -75,18 +87,7 @@ SETTINGS = {
         },
         {**INDEX, "MinCapacity": 3, "MaxCapacity": 60},
     ],
-    "policies": [
-        {
-            **WRITES,
-            "PolicyName": "by-hand",
-            "PolicyType": "TargetTrackingScaling",
-            "TargetTrackingScalingPolicyConfiguration": {
-                "TargetValue": 55.0,
-                "PredefinedMetricSpecification": {"PredefinedMetricType": "DynamoDBWriteCapacityUtilization"},
-                "ScaleInCooldown": 120,
-            },
-        }
-    ],
+    "policies": [POLICY],
 }
 PLAIN = {
     "TableName": TABLE,
@@ -281,6 +282,154 @@ def test_i10_a_restore_switches_nothing_off_and_lists_what_is_more() -> None:
     } == left
     assert [] == attempt.changes
     assert before == world.replies(COPY)
+
+
+def on_copy(setting: dict[str, Any], **others: object) -> dict[str, Any]:
+    """A target or policy of the table as one of the other table's."""
+    return {**setting, "ResourceId": setting["ResourceId"].replace(TABLE, COPY), **others}
+
+
+def world_with_a_table_that_is_set_otherwise(*tags: dict[str, str]) -> TableWorld:
+    world = TableWorld()
+    world.make(
+        {**FULL, "Tags": [{"Key": "team", "Value": "billing"}], "SSESpecification": {"Enabled": False}},
+        **{**SETTINGS, "recovery_days": 35},
+    )
+    world.make(
+        {
+            **FULL,
+            "TableName": COPY,
+            "SSESpecification": {"Enabled": False},
+            "Tags": [{"Key": "team", "Value": "none"}, *tags],
+        },
+        time_to_live="expires",
+        recovery_days=7,
+        scaling=[on_copy(WRITES, MinCapacity=5, MaxCapacity=500)],
+        policies=[on_copy(POLICY, TargetTrackingScalingPolicyConfiguration={**TRACKED, "TargetValue": 20.0})],
+    )
+    return world
+
+
+def test_i10_what_a_table_in_use_has_otherwise_is_left_and_listed() -> None:
+    world = world_with_a_table_that_is_set_otherwise()
+    before = world.replies(COPY)
+
+    attempt = world.restore(world.save().definition, onto_existing=True)
+
+    left = {each.what: (each.found, each.why) for each in attempt.result.not_put_back}
+    policy, _ = left.pop("autoscaling of WriteCapacityUnits, policy by-hand")
+    assert '"TargetValue":20.0' in policy
+    assert {
+        "autoscaling of WriteCapacityUnits": ("5 to 500", KEPT),
+        "point-in-time recovery": ("7 days", KEPT),
+        "tag team": ("none", KEPT),
+    } == left
+    assert ["autoscaling of ReadCapacityUnits of global index by-at"] == attempt.result.done
+    after = world.replies(COPY)
+    kept, made = before.pop("targets"), after.pop("targets")
+    assert (1, 2) == (len(kept), len(made))
+    assert kept[0] in made
+    assert before == after
+
+
+def test_i10_a_class_that_a_table_in_use_was_given_is_left_and_listed() -> None:
+    world = TableWorld()
+    world.make(PLAIN)
+    world.make({**PLAIN, "TableName": COPY, "TableClass": "STANDARD_INFREQUENT_ACCESS"})
+
+    attempt = world.restore(world.save().definition, onto_existing=True)
+
+    assert [("table class", KEPT)] == [(each.what, each.why) for each in attempt.result.not_put_back]
+    assert [] == attempt.changes
+
+
+def test_i10_a_table_that_a_restore_left_unfinished_is_brought_to_the_definition() -> None:
+    world = world_with_a_table_that_is_set_otherwise({"Key": MARK, "Value": "unfinished"})
+
+    attempt = world.restore(world.save().definition)
+
+    assert ("resume", []) == (attempt.result.start, list(attempt.result.not_put_back))
+    assert world.replies(TABLE) == world.replies(COPY)
+
+
+@pytest.mark.parametrize(
+    ("operation", "what"),
+    [
+        ("ListTagsOfResource", "tag team"),
+        ("DescribeContinuousBackups", "point-in-time recovery"),
+        ("DescribeScalableTargets", "autoscaling of WriteCapacityUnits"),
+        ("DescribeScalingPolicies", "autoscaling of WriteCapacityUnits, policy by-hand"),
+    ],
+)
+def test_i10_what_cannot_be_read_of_a_table_in_use_is_left_and_listed(operation: str, what: str) -> None:
+    world = world_with_a_table_that_is_set_otherwise()
+    saved = world.save().definition
+    before = world.replies(COPY)
+
+    attempt = world.restore(saved, Fault(Kind.DENY, on=operation, times=99), onto_existing=True)
+
+    assert (what, UNSEEN) in [(each.what, each.why) for each in attempt.result.not_put_back]
+    after = world.replies(COPY)
+    for part in ("tags", "recovery", "policies"):
+        assert before[part] == after[part]
+    assert before["targets"][0] in after["targets"]
+
+
+def test_i10_tags_whose_names_begin_as_the_mark_does_come_back() -> None:
+    world = TableWorld()
+    world.make({**PLAIN, "Tags": [{"Key": f"{MARK}d-from", "Value": "x"}]})
+
+    result = world.restore(world.save().definition).result
+
+    assert [] == list(result.not_put_back)
+    assert world.replies(TABLE) == world.replies(COPY)
+
+
+def delete_copy(world: TableWorld) -> None:
+    """As a person does it, between two looks of a restore."""
+    world.clock.advance(SETTLE_SECONDS)
+    with world.person() as client:
+        client("dynamodb").delete_table(TableName=COPY)
+    world.clock.advance(60)
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_a_table_that_is_gone_is_not_waited_for(is_seen: bool) -> None:
+    world = TableWorld()
+    world.make(PLAIN)
+    saved = world.save().definition
+    waits: list[float] = []
+
+    def on_wait(seconds: float) -> None:
+        waits.append(seconds)
+        assert len(waits) < 1000
+        if is_seen and len(waits) == 1:
+            delete_copy(world)
+
+    world.clock.on_wait = on_wait
+    if not is_seen:
+        world.aws.late = {"CreateTable": (1, {"TableDescription": {"TableStatus": "CREATING"}})}
+
+    attempt = world.restore(saved)
+
+    assert isinstance(attempt.outcome, TableChanged)
+    said = "was deleted while it was restored" if is_seen else "was made and not seen for 600 s since"
+    assert f"table {COPY} {said}" == str(attempt.outcome)
+    assert (1 if is_seen else 300) == len(waits)
+
+
+def test_a_table_that_goes_between_two_steps_ends_the_restore() -> None:
+    world = TableWorld()
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    world.make({**PLAIN, "StreamSpecification": stream, "Tags": [{"Key": "team", "Value": "billing"}]})
+    saved = world.save().definition
+    world.make({**PLAIN, "TableName": COPY})
+    world.clock.on_wait = lambda _: delete_copy(world)
+
+    attempt = world.restore(saved, onto_existing=True)
+
+    assert isinstance(attempt.outcome, TableChanged)
+    assert ["UpdateTable"] == attempt.changes
 
 
 def test_i10_what_imports_leave_out_is_put_back_onto_the_table_they_made() -> None:

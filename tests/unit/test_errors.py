@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+from datetime import UTC, datetime
 
 import pytest
 
 from airflow_dynamo_pipeline import errors
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
+    CapacityRefused,
     CorruptReply,
     CredentialsExpired,
     ImportFailed,
@@ -18,10 +20,13 @@ from airflow_dynamo_pipeline.errors import (
     ItemRefused,
     LeaseHeld,
     MissingLibrary,
+    NativeJobConflict,
+    NativeJobFailed,
     NotFound,
     PipelineError,
     PreflightFailed,
     Problem,
+    RecoveryUnavailable,
     Refused,
     ServiceTrouble,
     StaleAttempt,
@@ -41,6 +46,7 @@ EXAMPLES: list[PipelineError] = [
     Refused(PROBLEMS),
     InvalidRequest(PROBLEMS),
     PreflightFailed(iter(PROBLEMS)),
+    CapacityRefused(PROBLEMS, datetime(2026, 1, 2, tzinfo=UTC)),
     AccessDenied("s3:PutObject", "arn:aws:s3:::b/k", "explicit deny"),
     NotFound("table", "orders", "check the region"),
     TableChanged("deleted"),
@@ -51,6 +57,9 @@ EXAMPLES: list[PipelineError] = [
     ItemRefused("an item has an empty key"),
     TableDiffers("s3://b/manifest-summary.json", "orders", PROBLEMS, counts=(1, 2, 3), rest="more"),
     StaleAttempt("superseded"),
+    RecoveryUnavailable("gap", "changes have left the window", "make a new full export"),
+    NativeJobFailed("arn:aws:dynamodb:e", "FAILED", "S3AccessDenied", "denied", "mend it"),
+    NativeJobConflict("client token 1 is in use"),
     MissingLibrary("zstandard", "zstd"),
     UnexpectedReply("html"),
     Temporary("later"),

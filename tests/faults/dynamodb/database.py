@@ -79,10 +79,11 @@ class Database:
             raise no_table(name)
         return table
 
-    def settle(self, table: Table, meanwhile: str, finally_: str) -> None:
-        """Let a table be in one state for the time such things take here, then in another."""
+    def settle(self, table: Table, meanwhile: str, finally_: str, *, seconds: float | None = None) -> None:
+        """Let a table be in one state for as long as things take here, or these seconds, then in another."""
         table.status = meanwhile
-        self._settling[table.name] = (self.clock.monotonic() + self._settle_seconds, finally_)
+        duration = self._settle_seconds if seconds is None else seconds
+        self._settling[table.name] = (self.clock.monotonic() + duration, finally_)
 
     def _find(self, name: str) -> Table | None:
         when, state = self._settling.get(name, (float("inf"), ""))

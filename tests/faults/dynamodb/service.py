@@ -12,7 +12,17 @@ from typing import Any
 
 from airflow_dynamo_pipeline.engine.ports import Clock
 from tests.faults.calls import Call
-from tests.faults.dynamodb import reads, settings_calls, stream_calls, table_calls, writes
+from tests.faults.dynamodb import (
+    definitions,
+    native_exports,
+    native_imports,
+    reads,
+    settings_calls,
+    stream_calls,
+    table_calls,
+    update_table,
+    writes,
+)
 from tests.faults.dynamodb.admission import MeterSettings, Use
 from tests.faults.dynamodb.database import Database, Operation
 from tests.faults.dynamodb.errors import Refused
@@ -28,9 +38,13 @@ Json = dict[str, Any]
 OPERATIONS: dict[str, dict[str, Operation]] = {
     "dynamodb": {
         **table_calls.OPERATIONS,
+        **update_table.OPERATIONS,
+        **definitions.OPERATIONS,  # in place of some of the two above
         **settings_calls.OPERATIONS,
         **reads.OPERATIONS,
         **writes.OPERATIONS,
+        **native_exports.OPERATIONS,
+        **native_imports.OPERATIONS,
     },
     "dynamodbstreams": stream_calls.OPERATIONS,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -211,6 +212,21 @@ def test_an_estimate_reads_no_page_and_writes_nothing(world: World) -> None:
 def test_an_estimate_needs_no_target_and_takes_one(world: World) -> None:
     assert 0 == world.run("estimate", "--table", "orders").exit_code
     assert 0 == world.run("estimate", "--table", "orders", "--s3-uri", "s3://backups").exit_code
+
+
+def test_an_estimate_says_which_method_it_would_pick_and_why(world: World) -> None:
+    found = world.result("estimate", "--table", "orders")
+
+    assert ("scan", "nothing else is possible") == (found["method"], found["method_reason"])
+    assert ["scan", "full", "incremental"] == [way["method"] for way in found["methods"]]
+    assert "point-in-time recovery of table orders is off" in found["methods"][1]["refused"]
+
+
+def test_an_export_by_the_method_that_is_picked_says_which(world: World) -> None:
+    done = world.run(*EXPORT, "--method", "auto", "--json")
+
+    assert (0, "scan") == (done.exit_code, json.loads(done.stdout)["method"])
+    assert "method scan: nothing else is possible" in done.stderr
 
 
 def test_an_estimate_of_an_index_that_is_not_there_ends_with_1(world: World) -> None:

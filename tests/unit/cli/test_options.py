@@ -26,6 +26,9 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "s3_sse_kms_key_id": ("alias/k", "alias/k"),
     "consistent_read": ("", True),
     "keep_checkpoint": ("", True),
+    "save_table_definition": ("", True),
+    "method": ("auto", "auto"),
+    "finish_within_seconds": ("600", 600.0),
 }
 TOGETHER = {"expression_attribute_names", "expression_attribute_values"}  # refused without an expression
 
@@ -73,7 +76,9 @@ def test_an_option_reaches_the_request(world: World, name: str) -> None:
     text, value = GIVEN[name]
     arguments = EXPORT[:5] if name == "segments" else EXPORT
 
-    world.run(*arguments, option(name), *([] if name in FLAGS else [text]))
+    more = ("--method", "auto") if name == "finish_within_seconds" else ()  # refused without it
+
+    world.run(*arguments, *more, option(name), *([] if name in FLAGS else [text]))
 
     (request,) = world.requests
     assert value == getattr(request, name)

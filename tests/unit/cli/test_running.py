@@ -14,6 +14,7 @@ def kinds(root: type[PipelineError] = PipelineError) -> list[type[PipelineError]
 
 
 REFUSED = {
+    errors.CapacityRefused,
     errors.Refused,
     errors.InvalidRequest,
     errors.PreflightFailed,

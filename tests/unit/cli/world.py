@@ -14,6 +14,9 @@ from click.testing import CliRunner, Result
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, MemoryStore, MemoryTable
 from airflow_dynamo_pipeline.cli import main as module
+from airflow_dynamo_pipeline.engine.auto_export import AutoPorts
+from airflow_dynamo_pipeline.engine.native_export_ports import NativeExportPorts
+from airflow_dynamo_pipeline.engine.native_windows import Recovery
 from airflow_dynamo_pipeline.engine.plan import Ports
 from airflow_dynamo_pipeline.engine.ports import KeyAttribute, ScanCall, TableDescription
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
@@ -39,6 +42,16 @@ class Table(MemoryTable):
 
 
 @dataclass
+class _NoRecovery:
+    """A table without point-in-time recovery."""
+
+    table_name: str
+
+    def recovery(self) -> Recovery:
+        return Recovery(table_name=self.table_name, enabled=False)
+
+
+@dataclass
 class World:
     """What the command finds instead of AWS, and what it asked for."""
 
@@ -51,6 +64,7 @@ class World:
 
     def put_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "export_ports", self._ports)
+        monkeypatch.setattr(module, "auto_ports", self._auto_ports)
         monkeypatch.setattr(module, "verify_ports", self._verify_ports)
         monkeypatch.setattr(module, "reading_store", lambda *_: self.store)
         monkeypatch.setattr(module, "clients", self._clients)
@@ -92,6 +106,16 @@ class World:
             say=say,
             warn=warn,
         )
+
+    def _auto_ports(
+        self, made: object, request: ExportRequest, scan: Ports, *, knows_target: bool = True
+    ) -> AutoPorts:
+        del made
+        service: Any = _NoRecovery(request.table_name)
+        native = NativeExportPorts(
+            service=service, store=self.store, clock=scan.clock, say=scan.say, warn=scan.warn
+        )
+        return AutoPorts(scan=scan, native=native, knows_target=knows_target)
 
     def _verify_ports(
         self,

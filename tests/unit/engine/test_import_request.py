@@ -172,3 +172,9 @@ def test_a_condition_with_binary_values_has_a_fingerprint_too() -> None:
     found = {request(**given, expression_attribute_values=value).fingerprint() for value in (one, other)}
 
     assert 2 == len(found)
+
+
+def test_a_tab_is_a_delimiter() -> None:
+    given = {"table_name": "orders", "s3_uri": "s3://backups/x", "file_format": "csv", "csv_delimiter": "\t"}
+
+    assert "\t" == ImportRequest.from_settings(given).csv_delimiter

@@ -16,7 +16,7 @@ def test_what_airflow_renders_for_nothing_is_not_given(value: object) -> None:
     assert not settings.is_given(value)
 
 
-@pytest.mark.parametrize("value", [0, 0.0, False, "0", "none", {}, []])
+@pytest.mark.parametrize("value", [0, 0.0, False, "0", "none", "\t", {}, []])
 def test_a_value_that_is_only_false_is_given(value: object) -> None:
     assert settings.is_given(value)
 

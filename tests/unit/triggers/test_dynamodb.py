@@ -10,6 +10,7 @@ from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
 from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
 from tests.unit.airflow_parts import RecordedLog
 from tests.unit.scripted_aws import Scripted, Scripts, refused, table
+from tests.unit.scripted_conditions import Metrics, described, scripted
 
 
 @pytest.fixture
@@ -163,3 +164,38 @@ def test_the_hook_gets_all_connection_settings(monkeypatch: pytest.MonkeyPatch) 
     )
 
     assert [{**settings, "config": {"read_timeout": 5}}] == seen
+
+
+def test_each_service_of_a_condition_is_asked_by_its_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = scripted(
+        monkeypatch,
+        {
+            "dynamodb": described(BillingModeSummary={"BillingMode": "PAY_PER_REQUEST"}),
+            "cloudwatch": Metrics(600),
+            "service-quotas": (200, {"Quota": {"Value": 1000.0}}),
+        },
+    )
+    made = DynamoDBConditionTrigger(
+        condition="units_available",
+        arguments={"table_name": "orders", "units_per_second": 990},
+        poke_interval=1.0,
+    )
+
+    (event,), _ = events_of(made)
+
+    assert "success" == event["status"]
+    assert (["DescribeTable"], 1, ["GetServiceQuota"]) == (
+        answers["dynamodb"].calls,
+        len(answers["cloudwatch"].asked),
+        answers["service-quotas"].calls,
+    )
+
+
+def test_a_condition_of_a_newer_version_fires_an_error_that_says_so() -> None:
+    """The worker that deferred may be newer than the triggerer."""
+    (event,), naps = events_of(
+        DynamoDBConditionTrigger(condition="of_tomorrow", arguments={}, poke_interval=1.0)
+    )
+
+    assert ("error", []) == (event["status"], naps)
+    assert "upgrade airflow-dynamo-pipeline" in event["message"]

@@ -1,0 +1,197 @@
+"""``dynamo-pipeline table`` as people run it, against the fake AWS of the fault tests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from airflow_dynamo_pipeline.cli import main as shell
+from airflow_dynamo_pipeline.cli import table as module
+from airflow_dynamo_pipeline.engine.table_definition import decode_definition
+from tests.faults.script import Fault, Kind
+from tests.faults.table_world import COPY, TABLE, TableWorld
+from tests.integration.test_cli import Command
+
+BUCKET = "backups"
+REQUEST = {
+    "TableName": TABLE,
+    "AttributeDefinitions": [{"AttributeName": "pk", "AttributeType": "S"}],
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],
+    "BillingMode": "PAY_PER_REQUEST",
+    "Tags": [{"Key": "team", "Value": "billing"}],
+}
+
+
+@pytest.fixture
+def world() -> TableWorld:
+    made = TableWorld(settle_seconds=0)
+    made.make(REQUEST, time_to_live="expires", recovery_days=7)
+    made.aws.s3.create_bucket(BUCKET)
+    return made
+
+
+class Shell:
+    """The command inside this process, whose calls meet faults."""
+
+    def __init__(self, world: TableWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._world = world
+        self._monkeypatch = monkeypatch
+
+    def run(self, *arguments: str, faults: tuple[Fault, ...] = ()) -> Result:
+        with self._world.aws.door(*faults) as door:
+            self._monkeypatch.setattr(module, "clients", lambda *_: door.client)
+            self._monkeypatch.setattr(module, "SystemClock", lambda: self._world.clock)
+            return CliRunner().invoke(shell.main, ["table", *arguments], prog_name="dynamo-pipeline")
+
+
+@pytest.fixture
+def command(world: TableWorld, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    return Shell(world, monkeypatch)
+
+
+@pytest.mark.parametrize("place", ["file", "object", "folder"])
+def test_a_definition_is_saved_and_restored_from_a_file_and_from_s3(
+    world: TableWorld, command: Shell, tmp_path: Path, place: str
+) -> None:
+    where = {
+        "file": str(tmp_path / "orders.json"),
+        "object": f"s3://{BUCKET}/kept/orders.json",
+        "folder": f"s3://{BUCKET}/kept/",
+    }[place]
+
+    saved = command.run("save", TABLE, "--to", where, "--json")
+    restored = command.run("restore", where, "--table-name", COPY, "--json")
+
+    assert (0, 0) == (saved.exit_code, restored.exit_code), saved.output + restored.output
+    assert {"table_name": TABLE, "definition": where, "not_carried": [], "not_read": []} == json.loads(
+        saved.stdout
+    )
+    assert {
+        "table_name": COPY,
+        "table_arn": world.aws.dynamodb.table(COPY).arn,
+        "start": "new",
+        "done": ["table", "time to live", "point-in-time recovery", "tag dynamo-pipeline-restore"],
+        "not_put_back": [],
+    } == json.loads(restored.stdout)
+    assert world.replies(TABLE) == world.replies(COPY)
+
+
+def test_what_is_saved_in_s3_is_the_file_an_export_would_put_there(world: TableWorld, command: Shell) -> None:
+    command.run("save", TABLE, "--to", f"s3://{BUCKET}/kept/")
+
+    body = world.aws.s3.objects(BUCKET)["kept/table-definition.json"]
+
+    assert TABLE == decode_definition(body, "the file").table.table_name
+
+
+def test_a_process_of_its_own_saves_and_restores(world: TableWorld, tmp_path: Path) -> None:
+    file = str(tmp_path / "orders.json")
+    with world.aws.door() as door:
+        process = Command(door.url, door.url, ("table",))
+        process.run("save", TABLE, "--to", file)
+        ended = process.run("restore", file, "--table", COPY)
+
+    assert 0 == ended.code, ended.err
+    assert "not_put_back" in ended.out
+    assert world.replies(TABLE) == world.replies(COPY)
+
+
+def test_what_could_not_be_read_refuses_and_leaves_no_file(command: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "orders.json"
+
+    result = command.run(
+        "save", TABLE, "--to", str(file), faults=(Fault(Kind.DENY, on="DescribeTimeToLive"),)
+    )
+
+    assert 10 == result.exit_code
+    assert "access denied: dynamodb:DescribeTimeToLive" in result.stderr
+    assert not file.exists()
+
+
+def test_what_could_not_be_read_is_named_in_the_file_when_that_is_allowed(
+    command: Shell, tmp_path: Path
+) -> None:
+    file = tmp_path / "orders.json"
+    denial = (Fault(Kind.DENY, on="DescribeTimeToLive"),)
+
+    saved = command.run("save", TABLE, "--to", str(file), "--allow-incomplete", "--json", faults=denial)
+    restored = command.run("restore", str(file), "--table-name", COPY)
+
+    assert (0, ["time to live"]) == (saved.exit_code, json.loads(saved.stdout)["not_read"])
+    assert ["time to live"] == [each["what"] for each in json.loads(file.read_text())["notRead"]]
+    assert 12 == restored.exit_code
+    assert "not put back: time to live: unknown wanted, as it is found" in restored.stderr
+
+
+def test_another_exit_code_tells_that_not_everything_could_be_put_back(
+    world: TableWorld, command: Shell, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "orders.json")
+    command.run("save", TABLE, "--to", file)
+
+    result = command.run(
+        "restore", file, "--table-name", COPY, "--json", faults=(Fault(Kind.DENY, on="UpdateTimeToLive"),)
+    )
+
+    assert 12 == result.exit_code
+    (expiry, mark) = sorted(json.loads(result.stdout)["not_put_back"], key=lambda each: -len(each["what"]))[
+        ::-1
+    ]
+    assert ("time to live", "expires", "none") == (expiry["what"], expiry["wanted"], expiry["found"])
+    assert f"access denied: dynamodb:UpdateTimeToLive on table {COPY}" in expiry["why"]
+    assert "tag dynamo-pipeline-restore" == mark["what"]
+    assert "not put back: time to live: expires wanted, none found (access denied:" in result.stderr
+    assert [] == world.aws.dynamodb.table(COPY).tags[2:]
+
+
+def test_without_a_name_the_table_gets_its_own_and_one_in_use_is_refused(
+    world: TableWorld, command: Shell, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "orders.json")
+    command.run("save", TABLE, "--to", file)
+    world.aws.dynamodb.table(TABLE).time_to_live = None
+
+    refused = command.run("restore", file)
+    asked = command.run("restore", file, "--onto-existing", "--json")
+
+    assert 10 == refused.exit_code
+    assert f"table {TABLE}: exists, and differs in time to live: expires wanted, none found" in refused.stderr
+    assert (0, ["time to live"]) == (asked.exit_code, json.loads(asked.stdout)["done"])
+
+
+def test_the_help_says_that_items_may_be_deleted(command: Shell) -> None:
+    said = " ".join(command.run("restore", "--help").stdout.split())
+
+    assert "Time to live may be switched on: DynamoDB then deletes expired items." in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("save", TABLE, "--to", "/nowhere/orders.json"), 10, "to is '/nowhere/orders.json'"),
+        (("save", TABLE, "--to", "s3://backups"), 10, "s3://bucket/key"),
+        (("save", "none", "--to", "s3://backups/x.json"), 1, "no such table: none"),
+        (("save", TABLE), 2, "Missing option '--to'"),
+        (("restore", "/nowhere/orders.json"), 10, "source is '/nowhere/orders.json'"),
+        (("restore", "s3://backups/none.json"), 1, "no such key: s3://backups/none.json"),
+        (("restore", __file__), 1, "is not the definition of a table"),
+    ],
+)
+def test_what_cannot_work_says_why(command: Shell, arguments: tuple[str, ...], code: int, said: str) -> None:
+    result = command.run(*arguments)
+
+    assert code == result.exit_code
+    assert said in result.stderr
+
+
+def test_the_file_of_a_newer_package_is_refused(command: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "orders.json"
+    file.write_text('{"version": 2, "newer": true}')
+
+    result = command.run("restore", str(file))
+
+    assert 1 == result.exit_code
+    assert f"{file} has version 2; this package reads up to 1" in result.stderr
