@@ -8,12 +8,9 @@ from airflow_dynamo_pipeline.engine.import_reading import Reading
 from airflow_dynamo_pipeline.engine.import_records import Accounts
 from airflow_dynamo_pipeline.engine.import_result import ImportResult
 from airflow_dynamo_pipeline.engine.ledger import Entry, Ledger, Outcome
+from airflow_dynamo_pipeline.engine.prices import REGION, WRITE_CAPACITY_HOUR_DOLLARS, WRITE_UNIT_DOLLARS
 from airflow_dynamo_pipeline.items.check import problems_of
 
-# US East (N. Virginia), list prices of 2026; other regions differ.
-# Source: "Amazon DynamoDB pricing for on-demand capacity" and "... for provisioned capacity", aws.amazon.com.
-ON_DEMAND_DOLLARS_PER_UNIT = 0.625 / 1e6
-PROVISIONED_DOLLARS_PER_UNIT_HOUR = 0.00065
 SHOWN_REJECTS = 10
 
 
@@ -56,9 +53,9 @@ def _say(plan: ImportPlan, ports: ImportPorts, accounts: Accounts, units: int) -
     most = units * (1 + indexes)
     hours = units * plan.rate.first_factor / plan.rate.units_per_second / 3600
     if plan.table.on_demand:
-        price = f"{most * ON_DEMAND_DOLLARS_PER_UNIT:,.2f} dollars at most, on-demand"
+        price = f"{most * WRITE_UNIT_DOLLARS:,.2f} dollars at most, on-demand"
     else:
-        held = plan.rate.units_per_second * hours * PROVISIONED_DOLLARS_PER_UNIT_HOUR
+        held = plan.rate.units_per_second * hours * WRITE_CAPACITY_HOUR_DOLLARS
         price = f"{held:,.2f} dollars of capacity that is paid for anyway, provisioned"
     ports.say(
         f"dry run: nothing was written. {accounts.read:,} items read, {accounts.written:,} would be written "
@@ -66,7 +63,7 @@ def _say(plan: ImportPlan, ports: ImportPorts, accounts: Accounts, units: int) -
         f"{accounts.skipped:,} skipped, {accounts.expired:,} expired; "
         f"{units:,} write units for the table and up to {most - units:,} for {indexes} global indexes, "
         f"{hours:,.2f} hours at {plan.rate.units_per_second:,.1f} units per second, {price} "
-        "(list prices of us-east-1)"
+        f"(list prices of {REGION})"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -70,9 +71,9 @@ class WaitsForCondition(BaseSensorOperator):
         self.log.info(found["message"])
         return found.get("value")
 
+    @abstractmethod
     def _arguments(self) -> dict[str, Any]:
         """The condition's arguments, JSON-able."""
-        raise NotImplementedError
 
     def _clients(self) -> Clients:
         """Those the condition asks for."""
