@@ -7,9 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 EPOCH = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 QUIET_SECONDS = 0.002
+THREADS = Path("/proc/self/task")
+ASLEEP = "S"
 
 
 class ManualClock:
@@ -53,13 +56,13 @@ class VirtualClock:
     Nobody can tell from outside whether the other threads still have something to do: a thread may
     be computing, or hang on an ordinary lock (the throttle's turnstile) that a waiting thread holds.
     So the rule is quiescence: once no thread has called into the clock for ``quiet_seconds`` of real
-    time, the thread with the earliest deadline moves the time there and goes on. As it is the
-    earliest, nobody else's deadline is ever jumped over, and threads whose deadline has come wake
-    before time can move again.
+    time, and every other thread sleeps, the thread with the earliest deadline moves the time there and
+    goes on. As it is the earliest, nobody else's deadline is ever jumped over, and threads whose deadline
+    has come wake before time can move again. Where the system cannot say who sleeps (only Linux does), the
+    quiet time alone decides.
 
-    A thread that computes for longer than that without asking for the time sees it pass meanwhile,
-    as it would in life; what may take long, as a call over a socket, says so with ``busy``. Tests whose
-    figures must not depend on the machine use ManualClock, or a longer quiet time.
+    A thread that waits for something outside the process, as a call over a socket, sleeps too; it says so
+    with ``busy``. Tests whose figures must not depend on the machine use ManualClock, or a longer quiet time.
     """
 
     def __init__(self, quiet_seconds: float = QUIET_SECONDS, *, began_at: float = 0.0) -> None:
@@ -127,10 +130,29 @@ class VirtualClock:
 
     def _is_over(self, me: int) -> bool:
         """Whether this deadline has come; moves the time there if all is quiet and it is the earliest."""
+        idle = all_others_sleep()  # without the lock, for which somebody else might sleep
         with self._lock:
             mine = self._deadlines[me]
-            quiet = self._busy <= 0 and time.monotonic() - self._touched >= self._quiet
+            quiet = idle and self._busy <= 0 and time.monotonic() - self._touched >= self._quiet
             if mine > self._time and quiet and mine == min(self._deadlines.values()):
                 self._time = mine
                 self._touched = time.monotonic()
             return mine <= self._time
+
+
+def all_others_sleep() -> bool:
+    """Whether no other thread of this process runs, or would if it had a processor."""
+    me = str(threading.get_native_id())
+    try:
+        return all(_state(thread) == ASLEEP for thread in THREADS.iterdir() if thread.name != me)
+    except FileNotFoundError:  # no Linux
+        return True
+
+
+def _state(thread: Path) -> str:
+    """The state of a thread, as Linux says it; that of one that has ended meanwhile is as good as asleep."""
+    try:
+        stat = (thread / "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ASLEEP
+    return stat.rpartition(")")[2].split()[0]

@@ -110,3 +110,8 @@ def as_json(command: Command) -> Command:
     return click.option("--json", "json_output", is_flag=True, help="Print one JSON object to stdout.")(
         command
     )
+
+
+def given_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an export that a person gave, in the order of the help."""
+    return {name: given[name] for name in HELP if given[name] not in (None, False)}

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_dynamo_pipeline import __version__
-from airflow_dynamo_pipeline.cli import main as module
+from airflow_dynamo_pipeline.cli import table_export as module
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, MemoryStore, MemoryTable
+from airflow_dynamo_pipeline.cli import estimate, table_export, verify
 from airflow_dynamo_pipeline.cli import main as module
 from airflow_dynamo_pipeline.engine.auto_export import AutoPorts
 from airflow_dynamo_pipeline.engine.native_export_ports import NativeExportPorts
@@ -63,11 +64,13 @@ class World:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def put_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "export_ports", self._ports)
-        monkeypatch.setattr(module, "auto_ports", self._auto_ports)
-        monkeypatch.setattr(module, "verify_ports", self._verify_ports)
-        monkeypatch.setattr(module, "reading_store", lambda *_: self.store)
-        monkeypatch.setattr(module, "clients", self._clients)
+        for command in (table_export, estimate):
+            monkeypatch.setattr(command, "export_ports", self._ports)
+            monkeypatch.setattr(command, "auto_ports", self._auto_ports)
+        monkeypatch.setattr(verify, "verify_ports", self._verify_ports)
+        monkeypatch.setattr(verify, "reading_store", lambda *_: self.store)
+        for command in (table_export, estimate, verify):
+            monkeypatch.setattr(command, "clients", self._clients)
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(module.main, arguments, prog_name="dynamo-pipeline")
