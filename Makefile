@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3.13 python3.12 python3.11 python3,$(
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := zstd
+EXTRAS := openlineage,zstd
 OLDEST := 2.11.0
 VERSIONS ?= # none: all that `make matrix` knows
 
@@ -13,7 +13,7 @@ export RUFF_CACHE_DIR := .cache/ruff
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test lint docs matrix oldest install demo ui bench soak replay explore promises clean help
+.PHONY: test lint docs matrix oldest install demo ui screenshots bench soak replay explore promises clean help
 
 test: lint docs oldest ## everything CI checks: lint, types, documentation, the oldest Airflow, all tests
 	$(BIN)/python -m pytest
@@ -38,6 +38,9 @@ demo: $(STAMP) ## export a table in a real Airflow, import it into another, comp
 
 ui: $(STAMP) ## the same with a running Airflow to look at
 	$(BIN)/python -m tests.demo ui
+
+screenshots: $(STAMP) ## click through the UI in a browser and renew the pictures in docs/images
+	SCREENSHOTS=1 $(BIN)/python -m pytest -n 0 tests/airflow/browser
 
 bench: $(STAMP) ## side by side with other ways to export and import; printed as ratios
 	$(BIN)/python -m tests.benchmarks speed memory rate import import-memory verify
@@ -80,4 +83,4 @@ clean: ## remove what make made
 	rm -rf $(VENV) .cache .hypothesis build dist site
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -7,19 +7,31 @@ the same, but the releases that MWAA 2.11.0 and 3.0.6 pin do not have it.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 try:  # 3.0
-    from airflow.sdk import BaseOperator, BaseSensorOperator, Context
+    from airflow.sdk import BaseOperator, BaseSensorOperator, Context, Param
 except ImportError:
     from airflow.models import BaseOperator
+    from airflow.models.param import Param  # type: ignore[no-redef]
     from airflow.sensors.base import BaseSensorOperator  # type: ignore[import-not-found, no-redef]
     from airflow.utils.context import Context  # type: ignore[attr-defined, no-redef]
+
+try:  # 3.0
+    from airflow.sdk import Asset, AssetAlias
+    from airflow.sdk.definitions.asset import AssetRef
+except ImportError:
+    from airflow.datasets import Dataset as Asset  # type: ignore[no-redef]
+    from airflow.datasets import DatasetAlias as AssetAlias  # type: ignore[no-redef]
+
+    AssetRef = Asset  # type: ignore[misc, assignment]  # 2 has no references
 
 try:  # 3.2
     from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
@@ -44,16 +56,25 @@ __all__ = [
     "AirflowException",
     "AirflowFailException",
     "AirflowSkipException",
+    "Asset",
+    "AssetAlias",
+    "AssetRef",
     "BaseOperator",
     "BaseSensorOperator",
     "BaseTrigger",
     "Context",
+    "Param",
     "Stats",
     "TriggerEvent",
     "conf",
+    "execution_seconds_left",
     "generation",
+    "late_settings",
     "logical_date",
+    "push_link",
     "push_progress",
+    "reads_xcom_of_runs",
+    "run_page",
     "task_state_store",
 ]
 
@@ -84,6 +105,20 @@ def generation(context: Context, retries: int) -> str:
     return str(context["ti"].max_tries - retries)
 
 
+def execution_seconds_left(timeout: timedelta | None, context: Context) -> float:
+    """How long until Airflow interrupts this attempt, in seconds; infinite without a timeout.
+
+    A task that goes on after a deferral has, on Airflow 2, what is left since its start; on 3 all of it.
+    """
+    if timeout is None:
+        return float("inf")
+    instance: Any = context.get("ti")
+    if getattr(instance, "next_method", None) and instance.start_date:
+        began_at: datetime = instance.start_date
+        return (timeout - (datetime.now(UTC) - began_at)).total_seconds()
+    return timeout.total_seconds()
+
+
 def task_state_store(context: Context) -> Any | None:
     """The task's key-value store, which outlives retries and Clear (Airflow 3.3); None where there is none.
 
@@ -106,3 +141,47 @@ def push_progress(context: Context, record: Mapping[str, Any]) -> None:
             context["ti"].xcom_push(key=PROGRESS, value=dict(record))
     except Exception as error:  # noqa: BLE001  whatever Airflow's store may raise; timeouts and kills pass
         log.warning("progress could not be stored: %s", error)
+
+
+def run_page() -> str:
+    """The UI's page of a run, with ``DAG_ID`` and ``RUN_ID`` to be replaced; empty if it has no address."""
+    is_second = airflow_version.startswith("2.")
+    base_url = conf.get("webserver" if is_second else "api", "base_url", fallback=None)
+    if not base_url:
+        return ""
+    path = "grid?dag_run_id=RUN_ID" if is_second else "runs/RUN_ID"
+    return f"{base_url.rstrip('/')}/dags/DAG_ID/{path}"
+
+
+def reads_xcom_of_runs() -> bool:
+    """Whether a DAG's callbacks, which the DAG processor runs, can read XComs; not in Airflow 3.0."""
+    return not airflow_version.startswith("3.0.")
+
+
+def late_settings(
+    notifier: Callable[..., Any], arguments: Mapping[str, Any], after: timedelta
+) -> dict[str, Any]:
+    """Arguments of ``DAG`` that call a notifier for a late run; none in Airflow 3.0, which has no such thing.
+
+    The triggerer needs aiobotocore to call AWS; without it the executor calls, from Airflow 3.2 on.
+    """
+    if airflow_version.startswith("2."):
+        return {"sla_miss_callback": notifier(**arguments)}
+    try:  # 3.1
+        from airflow.sdk.definitions import deadline
+    except ImportError:
+        return {}
+    in_executor = importlib.util.find_spec("aiobotocore") is None and not airflow_version.startswith("3.1.")
+    callback = getattr(deadline, "SyncCallback" if in_executor else "AsyncCallback")
+    reference = deadline.DeadlineReference.DAGRUN_QUEUED_AT
+    return {"deadline": deadline.DeadlineAlert(reference, after, callback(notifier, dict(arguments)))}
+
+
+def push_link(context: Context, link: Any, url: str) -> None:
+    """Show an extra link at once: Airflow 3 reads it from an XCom of its own, which it writes at the end.
+
+    Airflow 2 asks the link itself, at any time. Call it from the main thread only.
+    """
+    key = getattr(link, "xcom_key", None)
+    if key is not None:
+        context["ti"].xcom_push(key=key, value=url)

@@ -1,6 +1,28 @@
 """Wait until a table is ready, export it under a throttle, check the export.
 
-Trigger it in the Airflow UI: the form asks for the table, the target and the rate.
+### What it does
+
+Press Trigger: the form asks for the table, the target, the rate and the format. `ready` waits for the
+go-ahead, an object on S3; `provisioned` and `recoverable` wait until the table is in provisioned mode and
+has point-in-time recovery. `export` reads the table, never faster than asked. `check` reads the files
+again.
+
+### What it needs
+
+The connection `aws_default` with the permissions that `dynamo-pipeline iam-policy` prints for an export, a
+verification and the three sensors. The bucket must exist. A table that is on-demand or has no
+point-in-time recovery makes its sensor wait: remove the sensors that you do not want.
+
+### Results
+
+* While `export` runs: items, rate and the time left, in its log and as `progress` (task state, or XCom).
+* `export` returns the manifest, the counts, the capacity consumed and the rate that was held.
+* `check` returns the counts that it found equal to the manifest.
+
+### If it fails
+
+The first line of the error says what to do. Then press Clear on the task: an export goes on after its last
+finished part, and nothing is read twice.
 """
 
 # [START readme]
@@ -9,11 +31,11 @@ from __future__ import annotations
 import pendulum
 
 try:
-    from airflow.sdk import DAG, Param
+    from airflow.sdk import DAG
 except ImportError:  # Airflow 2
     from airflow import DAG
-    from airflow.models.param import Param
 
+from airflow_dynamo_pipeline.dags import params
 from airflow_dynamo_pipeline.operators.table_export import DynamoDBExportOperator
 from airflow_dynamo_pipeline.operators.verify import DynamoDBVerifyOperator
 from airflow_dynamo_pipeline.sensors.dynamodb import (
@@ -28,28 +50,13 @@ with DAG(
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={
-        "table_name": Param("orders", type="string", minLength=3, description="The table to export"),
-        "s3_uri": Param(
-            "s3://backups/orders",
-            type="string",
-            pattern="^s3://.+",
-            description="Exports go below this prefix",
+        "table_name": params.table_name("orders"),
+        "s3_uri": params.s3_uri("s3://backups/orders"),
+        "ready_uri": params.object_uri(
+            "s3://backups/ready", "Go-ahead", "The export waits until this object exists"
         ),
-        "ready_uri": Param(
-            "s3://backups/ready", type="string", description="The export waits until this object exists"
-        ),
-        "ratio": Param(
-            0.25,
-            type="number",
-            exclusiveMinimum=0,
-            maximum=1.5,
-            description="Share of the table's read capacity, above 0 and at most 1.5",
-        ),
-        "file_format": Param(
-            "dynamodb_json",
-            enum=["dynamodb_json", "data_pipeline", "plain_json"],
-            description="dynamodb_json is lossless and what a native export writes",
-        ),
+        "ratio": params.ratio(),
+        "file_format": params.file_format(),
     },
 ) as dag:
     ready = S3KeyExistsSensor(task_id="ready", bucket_key="{{ params.ready_uri }}", poke_interval=30)

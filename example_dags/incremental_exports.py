@@ -1,8 +1,27 @@
 """A full export every week, and every hour what has changed since: by DynamoDB itself, at no capacity.
 
-Both DAGs come paused. Start `full_native_export` first; it makes the base that the hourly changes follow on.
-The table needs point-in-time recovery. Restore from the base and all windows after it: the file that
-`chain_uri` in the XCom names lists them in their order.
+### What it does
+
+Both DAGs come paused. Start `full_native_export` first: `recoverable` waits for point-in-time recovery and
+`full` makes the base. `changes` of `incremental_exports` then exports every hour what has changed, without
+a gap. Restore from the base and all windows after it.
+
+### What it needs
+
+The connection `aws_default` with the permissions that `dynamo-pipeline iam-policy` prints for a native
+export, and a table with point-in-time recovery. Both DAGs need the same table and the same target: edit
+the defaults, since scheduled runs use them.
+
+### Results
+
+* `full` and `changes` return the manifests, the counts, the window and `chain_uri`.
+* The file that `chain_uri` names lists the base and all windows in their order.
+
+### If it fails
+
+The first line of the error says what to do. Then press Clear: an export that is under way is adopted,
+never begun twice. A gap (recovery was off for a time) needs a new base: trigger with a new base for the
+gap.
 """
 
 from __future__ import annotations
@@ -12,21 +31,18 @@ from typing import Any
 import pendulum
 
 try:
-    from airflow.sdk import DAG, Param
+    from airflow.sdk import DAG
 except ImportError:  # Airflow 2
     from airflow import DAG
-    from airflow.models.param import Param
 
+from airflow_dynamo_pipeline.dags import params
 from airflow_dynamo_pipeline.operators.native import DynamoDBPointInTimeExportOperator
 from airflow_dynamo_pipeline.sensors.dynamodb import DynamoDBPointInTimeRecoverySensor
 
 PARAMS = {
-    "table_name": Param("orders", type="string", minLength=3, description="The table to export"),
-    "s3_uri": Param(
-        "s3://backups/orders",
-        type="string",
-        pattern="^s3://.+",
-        description="Exports go below this prefix; the same for both DAGs",
+    "table_name": params.table_name("orders"),
+    "s3_uri": params.s3_uri(
+        "s3://backups/orders", description="Exports go below this prefix; the same for both DAGs"
     ),
 }
 SETTINGS: dict[str, Any] = {
@@ -59,11 +75,7 @@ with DAG(
     is_paused_upon_creation=True,
     params={
         **PARAMS,
-        "on_gap": Param(
-            "fail",
-            enum=["fail", "full"],
-            description="full: make a new base where changes cannot follow on what was exported before",
-        ),
+        "on_gap": params.on_gap(),
     },
 ) as changes_dag:
     DynamoDBPointInTimeExportOperator(

@@ -1,7 +1,26 @@
 """Every night: wait until the table and its surroundings are ready, export the table, check the export.
 
-It comes paused. Each precondition is a task of its own, so the grid shows what the night waits for. Those of
-the table itself wait until it exists. Triggered by hand, it asks for the table, the target and the rate.
+### What it does
+
+It comes paused and runs at two o'clock UTC. Each precondition is a task of its own, so that the grid shows
+what the night waits for: `ready` and `inputs` on S3; `exists`, then `filled`, `active`, `provisioned`,
+`recoverable` and `streaming` of the table; at last `units`, which waits until other readers leave enough
+capacity. `export` reads the table, `exported` sees its manifest, and `check` reads the files again.
+
+### What it needs
+
+The connection `aws_default` with the permissions that `dynamo-pipeline iam-policy` prints for an export, a
+verification and each sensor. Scheduled runs use the defaults of the form: edit them.
+
+### Results
+
+* `export` returns the manifest, the counts and the capacity consumed; `check` the counts that are equal.
+
+### If it fails
+
+A sensor that fails has waited for six hours, or cannot succeed: the first line of its error says which.
+Mend it and press Clear on the task; the tasks after it follow. An export goes on after its last finished
+part.
 """
 
 from __future__ import annotations
@@ -12,11 +31,11 @@ from typing import Any
 import pendulum
 
 try:
-    from airflow.sdk import DAG, Param
+    from airflow.sdk import DAG
 except ImportError:  # Airflow 2
     from airflow import DAG
-    from airflow.models.param import Param
 
+from airflow_dynamo_pipeline.dags import params
 from airflow_dynamo_pipeline.operators.table_export import DynamoDBExportOperator
 from airflow_dynamo_pipeline.operators.verify import DynamoDBVerifyOperator
 from airflow_dynamo_pipeline.sensors.dynamodb import (
@@ -48,35 +67,18 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=True,
     params={
-        "table_name": Param("orders", type="string", minLength=3, description="The table to export"),
-        "s3_uri": Param(
-            "s3://backups/orders",
-            type="string",
-            pattern="^s3://.+",
-            description="Exports go below this prefix",
+        "table_name": params.table_name("orders"),
+        "s3_uri": params.s3_uri("s3://backups/orders"),
+        "ready_uri": params.object_uri(
+            "s3://backups/ready", "Go-ahead", "The export waits until this object exists"
         ),
-        "ready_uri": Param(
-            "s3://backups/ready", type="string", description="The export waits until this object exists"
-        ),
-        "inputs_uri": Param(
+        "inputs_uri": params.s3_uri(
             "s3://backups/incoming/",
-            type="string",
-            pattern="^s3://.+",
-            description="The export waits until there is an object below this prefix",
+            "Inputs",
+            "The export waits until there is an object below this prefix",
         ),
-        "ratio": Param(
-            0.25,
-            type="number",
-            exclusiveMinimum=0,
-            maximum=1,
-            description="Share of the table's read capacity that other readers must leave and the export "
-            "uses, above 0 and at most 1",
-        ),
-        "view_type": Param(
-            "NEW_AND_OLD_IMAGES",
-            enum=["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE", "NEW_AND_OLD_IMAGES"],
-            description="What the table's stream must hold",
-        ),
+        "ratio": params.ratio(most=1.0),
+        "view_type": params.view_type("What the table's stream must hold before the export begins"),
     },
 ) as dag:
     ready = S3KeyExistsSensor(task_id="ready", bucket_key="{{ params.ready_uri }}", **WAITING)

@@ -1,8 +1,26 @@
 """Import a backup into a table with provisioned capacity, and put back the capacity that was found.
 
-Nothing but the import needs the units: they are provisioned before it and whatever was found (mode, units,
-indexes, autoscaling) is put back after it, also when the import or the change before it failed. Trigger the
-DAG: the form asks for the table, the backup and the units.
+### What it does
+
+Press Trigger: the form asks for the table, the backup and the units. `remember` records the mode, the
+units, the indexes and the autoscaling of the table, `provision` provisions the units, `import` writes the
+backup, and `put_back` puts back what was found, also when a task before it failed.
+
+### What it needs
+
+The connection `aws_default` with the permissions that `dynamo-pipeline iam-policy` prints for an import
+and for a change of the capacity mode. DynamoDB allows a table to change to on-demand a few times a day.
+
+### Results
+
+* `import` returns how many items were read, written, skipped and rejected.
+* `provision` and `put_back` return the capacity that the table then has.
+
+### If it fails
+
+The first line of the error says what to do. If `put_back` is red, press Clear on it first: until it
+succeeds the table is paid for at the units of the import. Then trigger a new run; the import goes on where
+it stopped.
 """
 
 from __future__ import annotations
@@ -10,11 +28,11 @@ from __future__ import annotations
 import pendulum
 
 try:
-    from airflow.sdk import DAG, Param
+    from airflow.sdk import DAG
 except ImportError:  # Airflow 2
     from airflow import DAG
-    from airflow.models.param import Param
 
+from airflow_dynamo_pipeline.dags import params
 from airflow_dynamo_pipeline.operators.capacity import DynamoDBCapacityModeOperator
 from airflow_dynamo_pipeline.operators.table_import import DynamoDBImportOperator
 
@@ -29,24 +47,18 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     params={
-        "table_name": Param("orders", type="string", minLength=3, description="The table to import into"),
-        "s3_uri": Param(
-            "s3://backups/orders",
-            type="string",
-            pattern="^s3://.+",
-            description="The export or backup, as DynamoDBImportOperator takes it",
+        "table_name": params.table_name("orders", "The table to import into; it must exist"),
+        "s3_uri": params.s3_uri(
+            "s3://backups/orders", "Backup on S3", "A manifest, the folder of an export, or files of a backup"
         ),
-        "record_s3_uri": Param(
-            "s3://backups/capacity",
-            type="string",
-            pattern="^s3://.+",
-            description="Folder that keeps what was found until it is put back",
+        "record_s3_uri": params.s3_uri(
+            "s3://backups/capacity", "Record of the capacity", "Keeps what was found until it is put back"
         ),
-        "write_units": Param(
+        "write_units": params.whole_number(
             2000,
-            type="integer",
-            minimum=1,
-            description="Write capacity units per second to provision while the import runs",
+            "Write units",
+            "Write capacity units per second to provision while the import runs",
+            least=1,
         ),
     },
 ) as dag:

@@ -1,7 +1,25 @@
 """Prove every week that a table can be restored: export it, import the export elsewhere, compare.
 
-The scratch table is made for the run and dropped after it, whatever became of the run. The table itself is
-only read. Unpause the DAG to run it weekly, or trigger it: the form asks for the table and the target.
+### What it does
+
+It comes paused; unpause it to run it weekly, or press Trigger. `export` reads the table, never faster than
+asked. `make_scratch_table` makes a table for this run, `restore` imports the export into it, `compare`
+compares both, item by item, and `drop_scratch_table` drops the scratch table, whatever became of the run.
+
+### What it needs
+
+The connection `aws_default` with the permissions that `dynamo-pipeline iam-policy` prints for an export,
+an import and a verification, and besides `dynamodb:CreateTable`, `dynamodb:DescribeTable` and
+`dynamodb:DeleteTable` on tables named like the table with `-rehearsal-` behind it.
+
+### Results
+
+* `compare` returns the counts that it found equal. Green means: this backup can be restored.
+
+### If it fails
+
+The first line of the error says what to do. The table itself is never written to. Trigger a new run, which
+makes a scratch table of its own.
 """
 
 from __future__ import annotations
@@ -13,12 +31,12 @@ from typing import Any
 import pendulum
 
 try:
-    from airflow.sdk import DAG, Param, setup, teardown
+    from airflow.sdk import DAG, setup, teardown
 except ImportError:  # Airflow 2
     from airflow import DAG
     from airflow.decorators import setup, teardown  # type: ignore[attr-defined]
-    from airflow.models.param import Param
 
+from airflow_dynamo_pipeline.dags import params
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
 from airflow_dynamo_pipeline.operators.table_export import DynamoDBExportOperator
 from airflow_dynamo_pipeline.operators.table_import import DynamoDBImportOperator
@@ -75,20 +93,9 @@ with DAG(
     max_active_runs=1,
     is_paused_upon_creation=True,
     params={
-        "table_name": Param("orders", type="string", minLength=3, description="The table to rehearse with"),
-        "s3_uri": Param(
-            "s3://backups/rehearsals",
-            type="string",
-            pattern="^s3://.+",
-            description="Exports go below this prefix",
-        ),
-        "ratio": Param(
-            0.25,
-            type="number",
-            exclusiveMinimum=0,
-            maximum=1.5,
-            description="Share of the table's read capacity, above 0 and at most 1.5",
-        ),
+        "table_name": params.table_name("orders", "The table to rehearse with; it is only read"),
+        "s3_uri": params.s3_uri("s3://backups/rehearsals"),
+        "ratio": params.ratio(),
     },
 ) as dag:
     export = DynamoDBExportOperator(

@@ -26,6 +26,7 @@ os.environ.update(
     AIRFLOW_HOME=_airflow_home,
     AIRFLOW__CORE__DAGS_FOLDER=os.path.join(_airflow_home, "dags"),  # noqa: PTH118  a string is wanted
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__OPENLINEAGE__DISABLED="True",
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
 )
 

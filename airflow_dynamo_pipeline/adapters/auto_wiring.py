@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow_dynamo_pipeline.adapters.native_exports import native_export_ports
 from airflow_dynamo_pipeline.adapters.wiring import Clients
 from airflow_dynamo_pipeline.engine.auto_export import AutoPorts, native_request
@@ -22,4 +24,5 @@ def auto_ports(
         warn=scan.warn,
         clock=scan.clock,
     )
+    native = replace(native, prices=scan.prices)
     return AutoPorts(scan=scan, native=native, knows_target=knows_target)

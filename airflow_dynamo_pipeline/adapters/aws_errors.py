@@ -109,6 +109,9 @@ NO_REFRESH = (boto.CredentialRetrievalError, boto.MetadataRetrievalError, boto.T
 KMS_VERBS = {"s3:GetObject": "kms:Decrypt"}
 KMS_ACTION = re.compile(r"(?<![:\w])kms:[A-Z]\w+")  # not the service in a key\'s ARN
 ARN = re.compile(r"arn:[\w-]+:[\w-]+:[^\s\"']*")
+CANONICAL = re.compile(r"The Canonical String for this request should have been.*", re.DOTALL)
+SECRET_HEADER = re.compile(r"((?:x-amz-security-token|authorization)['\"]?\s*[:=]\s*)[^\n]+", re.IGNORECASE)
+USER_IN_URL = re.compile(r"(\w://)[^/\s\"'@]+@")
 SERVER_ERROR = 500
 TOO_MANY_REQUESTS = 429
 REASONS = ("ThrottlingReasons", "throttlingReasons")
@@ -132,17 +135,33 @@ class translated:  # noqa: N801  a context manager, and cheaper than a generator
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Raise our error for one of botocore's."""
         if isinstance(error, (boto.ClientError, boto.BotoCoreError, ResponseParserError)):
-            raise _ours(error, self._action, self._resource) from error
+            ours = _ours(error, self._action, self._resource)
+            # a log shows the cause, too, and that repeats what was redacted in ours
+            raise ours from (error if redacted(str(error)) == str(error) else None)
+
+
+def redacted(text: str) -> str:
+    """A service's or botocore's words without what they repeat of a request that is secret.
+
+    A refused signature is answered with the signed headers, of which one is the session's token; a URL may
+    have a password in it.
+
+    >>> redacted('Could not connect to the endpoint URL: "https://me:secret@host/"')
+    'Could not connect to the endpoint URL: "https://***@host/"'
+    """
+    text = CANONICAL.sub("(what was signed is left out)", text)
+    return USER_IN_URL.sub(r"\1***@", SECRET_HEADER.sub(r"\1***", text))
 
 
 def _ours(error: Exception, action: str, resource: str) -> PipelineError | ConditionFailed:
     if isinstance(error, boto.ClientError):
         return _from_reply(error, action, resource)
-    text = f"{action} on {resource}: {error}"
+    said = redacted(str(error))
+    text = f"{action} on {resource}: {said}"
     if isinstance(error, (boto.ChecksumError, boto.FlexibleChecksumError)):
         return CorruptReply(text)
     if isinstance(error, NO_CREDENTIALS):
-        return AccessDenied(action, resource, f"no usable credentials: {error}", MEND_CREDENTIALS)
+        return AccessDenied(action, resource, f"no usable credentials: {said}", MEND_CREDENTIALS)
     if isinstance(error, NO_REFRESH):
         return CredentialsExpired(text)
     if isinstance(error, (*NETWORK, ResponseParserError)):
@@ -153,7 +172,7 @@ def _ours(error: Exception, action: str, resource: str) -> PipelineError | Condi
 def _from_reply(error: boto.ClientError, action: str, resource: str) -> PipelineError | ConditionFailed:
     reply: Mapping[str, Any] = error.response
     code = str(reply.get("Error", {}).get("Code", ""))
-    text = str(reply.get("Error", {}).get("Message", "")) or str(error)
+    text = redacted(str(reply.get("Error", {}).get("Message", "")) or str(error))
     status = int(reply.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     if code == CONDITION_FAILED:
         return ConditionFailed(_item_json(reply))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_dynamo_pipeline.adapters.arns import ANY, Place, pattern
-from airflow_dynamo_pipeline.adapters.policies import Given, Policy, Statement
+from airflow_dynamo_pipeline.adapters.policies_statements import Given, Policy, Statement, use_key
 from airflow_dynamo_pipeline.adapters.policy_settings import PLACE
 from airflow_dynamo_pipeline.engine.layout import ROOT
 from airflow_dynamo_pipeline.engine.native_export_chain import FOLDER
@@ -23,7 +23,8 @@ ON_TABLE = (
 )
 
 
-def _native_export(given: Given, place: Place) -> Iterator[Statement]:
+def native_export(given: Given, place: Place) -> Iterator[Statement]:
+    """Full and incremental, waited for and deferred."""
     table = place.table(given["table_name"])
     yield Statement("ExportTable", ON_TABLE, table)
     yield Statement("LookAtExport", ("dynamodb:DescribeExport",), f"{table}/export/{ANY}")
@@ -32,23 +33,18 @@ def _native_export(given: Given, place: Place) -> Iterator[Statement]:
     bucket = location.bucket
     chain = pattern(location.key(FOLDER)) + "/*"
     exports = pattern(location.key(ROOT))
-    below = {"StringLike": {"s3:prefix": (chain, f"{exports}/*")}}
+    below = {"StringLike": {"s3:prefix": [chain, f"{exports}/*"]}}
     yield Statement("ListObjects", ("s3:ListBucket",), place.bucket(bucket), below)
     yield Statement("KeepChain", ("s3:GetObject", "s3:PutObject"), place.objects(bucket, chain))
     writes = ("s3:AbortMultipartUpload", "s3:PutObject", "s3:PutObjectAcl")
     yield Statement("WriteExports", writes, place.objects(bucket, f"{exports}/*"))
     yield Statement("ReadManifests", ("s3:GetObject",), place.objects(bucket, f"{exports}/*/{SUMMARY_NAME}"))
-    if "s3_sse_kms_key_id" in given:
-        key, alias = place.kms_key(given["s3_sse_kms_key_id"])
-        through = {"StringLike": {"kms:ViaService": f"s3.{place.region_name}.*"}}
-        named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}} if alias else {}
-        actions = ("kms:Decrypt", "kms:GenerateDataKey")
-        yield Statement("UseKeyThroughS3", actions, key, {**through, **named})
+    yield from use_key(given, place, "kms:Decrypt", "kms:GenerateDataKey")
 
 
 NATIVE_EXPORT_POLICY = Policy(
     command="native-export",
     required=(("table_name",), ("s3_uri",)),
     optional=("s3_sse_kms_key_id", *PLACE),
-    statements=_native_export,
+    statements=native_export,
 )

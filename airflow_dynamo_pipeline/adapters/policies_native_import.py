@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_dynamo_pipeline.adapters.arns import ANY, Place, pattern
-from airflow_dynamo_pipeline.adapters.policies import Given, Policy, Statement
+from airflow_dynamo_pipeline.adapters.policies_statements import Given, Policy, Statement, use_key
 from airflow_dynamo_pipeline.adapters.policy_settings import PLACE
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.engine.verify import layout_of
@@ -34,11 +34,7 @@ def _native_import(given: Given, place: Place) -> Iterator[Statement]:
     condition = {"StringLike": {"s3:prefix": keys}}
     yield Statement("ListObjects", ("s3:ListBucket",), place.bucket(bucket), condition)
     yield Statement("ReadObjects", ("s3:GetObject",), place.objects(bucket, keys))
-    if "s3_sse_kms_key_id" in given:
-        key, alias = place.kms_key(given["s3_sse_kms_key_id"])
-        through = {"StringLike": {"kms:ViaService": f"s3.{place.region_name}.*"}}
-        named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}} if alias else {}
-        yield Statement("UseKeyThroughS3", ("kms:Decrypt",), key, {**through, **named})
+    yield from use_key(given, place, "kms:Decrypt")
     owner = f"{place.region_name}:{place.account_id}"
     yield Statement("Log", LOGS, f"arn:{place.partition}:logs:{owner}:log-group:/aws-dynamodb/*")
 

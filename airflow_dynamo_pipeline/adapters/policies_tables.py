@@ -1,8 +1,6 @@
 """What a role must be allowed to save and restore the definition of a table.
 
-Application Auto Scaling's calls are allowed on all resources: its descriptions know none, and its changes
-know an ARN that nobody can tell before a target is registered. It sets units and alarms by a role of its own,
-which it makes in an account's first use.
+What autoscaling needs is in ``policies_capacity``.
 """
 
 from __future__ import annotations
@@ -10,13 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from airflow_dynamo_pipeline.adapters.arns import ANY, Place
-from airflow_dynamo_pipeline.adapters.policies import Given, Policy, Statement
+from airflow_dynamo_pipeline.adapters.policies_capacity import look_at_scaling, set_scaling
+from airflow_dynamo_pipeline.adapters.policies_statements import Given, Policy, Statement
 from airflow_dynamo_pipeline.adapters.policy_settings import PLACE
 
-SCALING_ROLE = (
-    "role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/"
-    "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
-)
 READS = (
     "dynamodb:DescribeContinuousBackups",
     "dynamodb:DescribeTable",
@@ -32,24 +27,17 @@ WRITES = (
     "dynamodb:UpdateTable",
     "dynamodb:UpdateTimeToLive",
 )
-SCALING_READS = (
-    "application-autoscaling:DescribeScalableTargets",
-    "application-autoscaling:DescribeScalingPolicies",
-)
 SCALING_NAMED_READS = ("application-autoscaling:DescribeScheduledActions",)
-SCALING_WRITES = (
-    "application-autoscaling:PutScalingPolicy",
-    "application-autoscaling:RegisterScalableTarget",
-)
 
 
 def _read(given: Given, place: Place) -> Iterator[Statement]:
     yield Statement("ReadTable", READS, place.table(given["table_name"]))
-    yield Statement("ReadAutoscaling", SCALING_READS, ANY)
+    yield look_at_scaling()
     yield Statement("ReadOwnerOfKey", ("kms:DescribeKey",), place.kms_key(ANY)[0])
 
 
-def _save(given: Given, place: Place) -> Iterator[Statement]:
+def save_definition(given: Given, place: Place) -> Iterator[Statement]:
+    """Read all that a table is apart from its items, and name what a definition does not hold."""
     yield from _read(given, place)
     yield Statement("NameTheRest", NAMED_READS, place.table(given["table_name"]))
     yield Statement("NameInsights", ("dynamodb:ListContributorInsights",), ANY)
@@ -59,14 +47,12 @@ def _save(given: Given, place: Place) -> Iterator[Statement]:
 def _restore(given: Given, place: Place) -> Iterator[Statement]:
     yield from _read(given, place)
     yield Statement("MakeTable", WRITES, place.table(given["table_name"]))
-    yield Statement("SetAutoscaling", SCALING_WRITES, ANY)
-    role = f"arn:{place.partition}:iam::{place.account_id}:{SCALING_ROLE}"
-    yield Statement("MakeRoleOfAutoscaling", ("iam:CreateServiceLinkedRole",), role)
+    yield from set_scaling(given, place, removing=False)
 
 
 TABLE_POLICIES: Mapping[str, Policy] = {
     f"dynamo-pipeline table {verb}": Policy(
         command=f"table-{verb}", required=(("table_name",),), optional=PLACE, statements=statements
     )
-    for verb, statements in (("save", _save), ("restore", _restore))
+    for verb, statements in (("save", save_definition), ("restore", _restore))
 }

@@ -11,13 +11,31 @@ from botocore.loaders import create_loader
 
 from airflow_dynamo_pipeline.adapters.arns import Place, bucket_and_key
 from airflow_dynamo_pipeline.engine.import_request import ON_CONFLICT
-from airflow_dynamo_pipeline.engine.requests import S3Location
+from airflow_dynamo_pipeline.engine.requests import METHODS, S3Location
 from airflow_dynamo_pipeline.engine.settings import Coercion, flag, is_given, one_of, text
 from airflow_dynamo_pipeline.engine.verify import layout_of
 from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, Problem
 
 NAME = r"[A-Za-z0-9_.*-]{1,255}"
 OWNER = r"[a-z0-9*-]+:[0-9*]+"  # region and account
+ROLE = r"[A-Za-z0-9_+=,.@*/-]{1,576}"  # a name with its path
+A_ROLE = rf"arn:[a-z-]+:iam::[0-9*]+:role/{ROLE}"
+KEY = (
+    rf"(arn:[a-z-]+:kms:{OWNER}:key/)?[A-Za-z0-9-]+|(arn:[a-z-]+:kms:{OWNER}:)?alias/[A-Za-z0-9/_-]+",
+    "the ARN, id or alias of a KMS key",
+)
+JOBS = ("export", "import")
+WITH_PARTITION = (
+    "table_name",
+    "s3_sse_kms_key_id",
+    "export_arn",
+    "topic_arn",
+    "topic_kms_key_id",
+    "instance_role",
+    "job_role",
+    "service_role",
+    "trusted_role",
+)
 TEMPLATE = "{{"
 STAR = "write * for what a template fills in"
 PLACE = ("region_name", "account_id", "partition")
@@ -73,6 +91,10 @@ def _objects(name: str, value: object) -> Sequence[str]:
     return uris
 
 
+def _role() -> Coercion:
+    return _shaped(rf"{A_ROLE}|{ROLE}", f"the name or ARN of a role; {STAR}")
+
+
 SETTINGS: Mapping[str, Setting] = {
     "table_name": Setting(
         f"Table, by name or ARN; {STAR}.",
@@ -93,15 +115,50 @@ SETTINGS: Mapping[str, Setting] = {
         _shaped(NAME, f"the name of an index; {STAR}"),
     ),
     "s3_sse_kms_key_id": Setting(
-        "KMS key of the objects, by ARN, id or alias; also one that the bucket uses by itself.",
-        _shaped(
-            rf"(arn:[a-z-]+:kms:{OWNER}:key/)?[A-Za-z0-9-]+|(arn:[a-z-]+:kms:{OWNER}:)?alias/[A-Za-z0-9/_-]+",
-            "the ARN, id or alias of a KMS key",
-        ),
+        "KMS key of the objects, by ARN, id or alias; also one that the bucket uses by itself.", _shaped(*KEY)
     ),
     "no_on_demand_ratio": Setting(
         "The rate is absolute or the table's mode provisioned: leave CloudWatch and Service Quotas out.", flag
     ),
+    "method": Setting(
+        "As for the export: with auto, what its planner looks at and may begin.", one_of(*METHODS)
+    ),
+    "save_table_definition": Setting("As for the export: what the definition is read by.", flag),
+    "export_arn": Setting(
+        f"The native export waited for; {STAR}.",
+        _shaped(rf"arn:[a-z-]+:dynamodb:{OWNER}:table/{NAME}/export/[A-Za-z0-9*-]+", "the ARN of an export"),
+    ),
+    "record_s3_uri": Setting("Folder of the record of what was found, which is put back.", _s3_uri),
+    "autoscaling": Setting("Autoscaling is registered (autoscaling_max_units).", flag),
+    "no_sizing": Setting("Units are given, or the mode is on-demand: leave CloudWatch out.", flag),
+    "topic_arn": Setting(
+        f"Topic of the notices; {STAR}.",
+        _shaped(rf"arn:[a-z-]+:sns:{OWNER}:{NAME}", "the ARN of a topic"),
+    ),
+    "topic_kms_key_id": Setting("KMS key of the topic, by ARN, id or alias.", _shaped(*KEY)),
+    "instance_role": Setting(f"Role of the cluster's machines, by name or ARN; {STAR}.", _role()),
+    "job_role": Setting(f"Runtime role of jobs of EMR Serverless, by name or ARN; {STAR}.", _role()),
+    "service_role": Setting(
+        f"Service role of EMR, likewise; {STAR}.  [default: EMR_DefaultRole_V2]", _role()
+    ),
+    "cluster_tag": Setting(
+        "Tag that clusters are made with, and without which none is touched, as key=value.  "
+        "[default: for-use-with-amazon-emr-managed-policies=true]",
+        _shaped(r"[A-Za-z0-9 _.:/+@-]{1,128}=[A-Za-z0-9 _.:/=+@-]{0,256}", "key=value"),
+    ),
+    "application_id": Setting(
+        "Application of EMR Serverless.  [default: any]",
+        _shaped(r"[0-9a-z]{1,64}", "the id of an application"),
+    ),
+    "job": Setting("export or import: what the job does.  [default: both]", one_of(*JOBS)),
+    "log_uri": Setting(f"Where EMR puts logs: s3://bucket/prefix; {STAR}.", _s3_uri),
+    "code_s3_uri": Setting(f"Where the job's code is: s3://bucket/prefix; {STAR}.", _s3_uri),
+    "serverless": Setting("With --trust: the runtime role of a job of EMR Serverless.", flag),
+    "trusted_role": Setting(
+        "With --trust: ARN of the role that assumes it.  [default: an environment of Amazon MWAA]",
+        _shaped(A_ROLE, "the ARN of a role"),
+    ),
+    "trust": Setting("Print who may assume the role instead, its trust policy.", flag),
     "region_name": Setting(
         "AWS region of the resources.  [default: any]",
         _shaped(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "a region, as in eu-west-1"),
@@ -147,7 +204,7 @@ def read(
 def _partitions(found: Mapping[str, Any]) -> dict[str, str]:
     """Which partition of AWS each setting names, where it names one."""
     named = {name: found[name] for name in ("partition",) if name in found}
-    for name in ("table_name", "s3_sse_kms_key_id"):
+    for name in WITH_PARTITION:
         if str(found.get(name, "")).startswith("arn:"):
             named[name] = found[name].split(":")[1]
     if "region_name" in found:

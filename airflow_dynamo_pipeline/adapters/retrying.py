@@ -22,7 +22,7 @@ from airflow_dynamo_pipeline.engine.ports import (
     TableWriter,
     VersionConflict,
 )
-from airflow_dynamo_pipeline.errors import PipelineError, Temporary, UnexpectedReply
+from airflow_dynamo_pipeline.errors import PipelineError, Stopped, Temporary, UnexpectedReply
 from airflow_dynamo_pipeline.items.page import ReplyText
 
 Result = TypeVar("Result")
@@ -203,6 +203,18 @@ class RetryingStore:
     def abort_uploads(self, prefix: str) -> int:
         """Drop unfinished uploads."""
         return self._retries(lambda: self._inner.abort_uploads(prefix))
+
+
+class StoppableStore(RetryingStore):
+    """The same for whoever reads for long and does nothing else: raises Stopped between two chunks."""
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """Stream an object."""
+        for chunk in super().read(key):
+            self._retries.clock.monotonic()  # a look at a clock that may have a deadline
+            if self._retries.stop.is_set():
+                raise Stopped("told to stop while reading files")
+            yield chunk
 
 
 def _opened_after(store: ObjectStore, key: str, skip: int) -> Iterator[bytes]:

@@ -14,7 +14,12 @@ from airflow_dynamo_pipeline.adapters.capacity import AwsCapacity
 from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.dynamodb import DynamoDBTable, resource_text
 from airflow_dynamo_pipeline.adapters.lean_transport import LeanTransport
-from airflow_dynamo_pipeline.adapters.retrying import RetryingCapacity, RetryingStore, RetryingTable
+from airflow_dynamo_pipeline.adapters.retrying import (
+    RetryingCapacity,
+    RetryingStore,
+    RetryingTable,
+    StoppableStore,
+)
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
 from airflow_dynamo_pipeline.adapters.table_definition import read_complete
 from airflow_dynamo_pipeline.adapters.transport import BotocoreTransport, Transport
@@ -109,7 +114,14 @@ def aws_capacity(client: Clients, clock: Clock, warn: Callable[[str], None]) -> 
     return AwsCapacity(cached("cloudwatch"), cached("service-quotas"), clock, warn)
 
 
-def reading_store(client: Clients, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:
-    """The bucket of a location for a reader that nobody stops half-way."""
+def reading_store(
+    client: Clients,
+    location: S3Location,
+    warn: Callable[[str], None],
+    *,
+    stop: threading.Event | None = None,
+    clock: Clock | None = None,
+) -> RetryingStore:
+    """The bucket of a location for a reader, whom ``stop`` ends between two chunks."""
     store = S3Store(refusing_cut_replies(client("s3")), location.bucket)
-    return RetryingStore(store, SystemClock(), threading.Event(), warn)
+    return StoppableStore(store, clock or SystemClock(), stop or threading.Event(), warn)

@@ -7,13 +7,18 @@ from typing import Any
 
 import click
 
-from airflow_dynamo_pipeline.adapters.policies import POLICIES, Policy
-from airflow_dynamo_pipeline.adapters.policies_native_export import NATIVE_EXPORT_POLICY
-from airflow_dynamo_pipeline.adapters.policies_native_import import NATIVE_IMPORT_POLICY
-from airflow_dynamo_pipeline.adapters.policies_tables import TABLE_POLICIES
+from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES
+from airflow_dynamo_pipeline.adapters.policies_statements import Policy
 from airflow_dynamo_pipeline.adapters.policy_settings import SETTINGS
 from airflow_dynamo_pipeline.cli.options import ALSO
-from airflow_dynamo_pipeline.cli.running import exiting_by_code
+
+EXAMPLE = {
+    "table_name": "orders",
+    "s3_uri": "s3://backups/orders",
+    "bucket_key": "s3://backups/orders/ready",
+    "topic_arn": "arn:aws:sns:eu-west-1:111122223333:exports",
+    "instance_role": "EMR_EC2_DefaultRole",
+}
 
 
 @click.group("iam-policy")
@@ -29,11 +34,13 @@ def _command(of: str, policy: Policy) -> click.Command:
     """The command that prints one policy; values stay text, the policy refuses them all at once."""
 
     def run(**given: Any) -> None:
-        with exiting_by_code():
-            click.echo(json.dumps(policy.document(given), indent=2))
+        click.echo(json.dumps(policy.document(given), indent=2))
 
     options: list[click.Parameter] = [_option(name) for name in policy.settings]
-    return click.Command(policy.command, callback=run, params=options, help=f"The policy of {of}.")
+    shown = [f" --{name.replace('_', '-')} {EXAMPLE[name]}" for name in policy.settings if name in EXAMPLE]
+    example = f"dynamo-pipeline iam-policy {policy.command}{''.join(shown)}"
+    said = f"The policy of {of}.\n\n\b\n{example}"
+    return click.Command(policy.command, callback=run, params=options, help=said)
 
 
 def _option(name: str) -> click.Option:
@@ -42,10 +49,5 @@ def _option(name: str) -> click.Option:
     return click.Option(flags, help=setting.help, is_flag=setting.is_flag, multiple=setting.many)
 
 
-for _of, _policy in {
-    **POLICIES,
-    "DynamoDBPointInTimeExportOperator": NATIVE_EXPORT_POLICY,
-    "DynamoDBTableImportOperator": NATIVE_IMPORT_POLICY,
-    **TABLE_POLICIES,
-}.items():
+for _of, _policy in ALL_POLICIES.items():
     group.add_command(_command(_of, _policy))

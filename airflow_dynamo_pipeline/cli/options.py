@@ -1,4 +1,4 @@
-"""Command line options: one for each setting of an export, under the same name."""
+"""Command line options: one for each setting of a request, under the same name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from airflow_dynamo_pipeline.cli.origins import weakness
 from airflow_dynamo_pipeline.engine.import_request import AUTO, EXPIRED_ITEMS, ON_CONFLICT
 from airflow_dynamo_pipeline.engine.requests import METHODS, ON_EXISTING
 from airflow_dynamo_pipeline.formats import FORMATS
@@ -73,30 +75,36 @@ IMPORT_HELP: Mapping[str, str] = {
 }
 FLAGS = ("consistent_read", "keep_checkpoint", "save_table_definition", "dry_run", "allow_protected")
 ALSO = {"table_name": ("--table",)}
+TABLES = ("expression_attribute_names", "expression_attribute_values", "attributes")  # JSON text
+LISTS = ("csv_columns",)  # text with commas between
+RIVALS = (("ratio", "units_per_second"), ("source", "s3_uri"))  # two ways of saying one thing
+EXPORT_WORDS: Mapping[str, Sequence[str]] = {
+    "file_format": tuple(FORMATS),
+    "compression": tuple(COMPRESSIONS),
+    "on_existing": ON_EXISTING,
+    "method": METHODS,
+}
+IMPORT_WORDS: Mapping[str, Sequence[str]] = {
+    "file_format": (AUTO, *READERS),
+    "on_conflict": ON_CONFLICT,
+    "on_existing": ON_EXISTING,
+    "expired_items": EXPIRED_ITEMS,
+}
 
 
 def export_settings(command: Command) -> Command:
     """Add every setting of an export; values stay text, the engine coerces and refuses them all at once."""
-    return _settings(command, HELP)
+    return _settings(command, HELP, EXPORT_WORDS)
 
 
 def verify_settings(command: Command) -> Command:
     """Add every setting of a verification but the manifest's URI, likewise."""
-    return _settings(command, VERIFY_HELP)
+    return _settings(command, VERIFY_HELP, {})
 
 
 def import_settings(command: Command) -> Command:
     """Add every setting of an import, likewise; the source may be given several times."""
-    return _settings(command, IMPORT_HELP, many=("s3_uri",))
-
-
-def _settings(command: Command, settings: Mapping[str, str], many: Sequence[str] = ()) -> Command:
-    for name, text in reversed(list(settings.items())):
-        flags = (f"--{name.replace('_', '-')}", *ALSO.get(name, ()), name)
-        command = click.option(*flags, help=text, default=None, is_flag=name in FLAGS, multiple=name in many)(
-            command
-        )
-    return command
+    return _settings(command, IMPORT_HELP, IMPORT_WORDS, many=("s3_uri",))
 
 
 def aws_settings(command: Command) -> Command:
@@ -105,13 +113,60 @@ def aws_settings(command: Command) -> Command:
     return click.option("--region-name", help="AWS region.  [default: boto3's own]")(command)
 
 
-def as_json(command: Command) -> Command:
-    """Add ``--json``."""
-    return click.option("--json", "json_output", is_flag=True, help="Print one JSON object to stdout.")(
-        command
-    )
+def files(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Let the shell complete the name of a file."""
+    return [CompletionItem(incomplete, type="file")]
 
 
 def given_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of an export that a person gave, in the order of the help."""
-    return {name: given[name] for name in HELP if given[name] not in (None, False)}
+    """The settings of a request that a person gave; of two rivals, that from the stronger origin."""
+    context = click.get_current_context()
+    found = {name: value for name, value in given.items() if value not in (None, False, ())}
+    for one, other in RIVALS:
+        if one in found and other in found:
+            weaker = weakness(context, one) - weakness(context, other)
+            found.pop(one if weaker > 0 else other if weaker < 0 else "", None)
+    return found
+
+
+def without_rivals(weaker: Mapping[str, object], stronger: Mapping[str, object]) -> dict[str, object]:
+    """What stays of weaker settings beside stronger ones that say the same in another way.
+
+    >>> without_rivals({"ratio": 0.5, "segments": 4}, {"units_per_second": 100})
+    {'segments': 4}
+    """
+    beaten = {mine for pair in RIVALS for mine, rival in (pair, pair[::-1]) if rival in stronger}
+    return {name: value for name, value in weaker.items() if name not in beaten}
+
+
+def _settings(
+    command: Command,
+    settings: Mapping[str, str],
+    words: Mapping[str, Sequence[str]],
+    many: Sequence[str] = (),
+) -> Command:
+    for name, text in reversed(list(settings.items())):
+        flag = name.replace("_", "-")
+        flags = (f"--{flag}/--no-{flag}" if name in FLAGS else f"--{flag}", *ALSO.get(name, ()), name)
+        command = click.option(
+            *flags,
+            help=text,
+            default=None,
+            multiple=name in many,
+            metavar="JSON" if name in TABLES else None,
+            shell_complete=_completing(words[name]) if name in words else None,
+        )(command)
+    return command
+
+
+def _completing(
+    words: Sequence[str],
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Known words are completed; click does not check them, so that the engine refuses all at once."""
+
+    def complete(
+        _context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+    return complete

@@ -1,4 +1,4 @@
-"""Exit codes, signals and clients: what every command does around its work."""
+"""Signals and clients: what commands need around their work."""
 
 from __future__ import annotations
 
@@ -10,48 +10,19 @@ from types import FrameType
 from typing import Any
 
 import boto3
-import click
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.adapters.wiring import engine_config
-from airflow_dynamo_pipeline.errors import InvalidSetting, LeaseHeld, PipelineError, Refused, Stopped
-
-FAILED = 1
-REFUSED = 10
-LOCKED = 11
-INTERRUPTED = 130
-
-
-def exit_code(error: PipelineError) -> int:
-    """What a script may go by."""
-    match error:
-        case Refused() | InvalidSetting():
-            return REFUSED
-        case LeaseHeld():
-            return LOCKED
-        case Stopped():
-            return INTERRUPTED
-        case _:
-            return FAILED
+from airflow_dynamo_pipeline.cli.output import Output
 
 
 @contextmanager
-def exiting_by_code() -> Iterator[None]:
-    """Print an error of ours and end with its code."""
-    try:
-        yield
-    except PipelineError as error:
-        click.echo(f"error: {error}", err=True)
-        raise SystemExit(exit_code(error)) from error
-
-
-@contextmanager
-def stopping_on_signals(stop: threading.Event) -> Iterator[None]:
+def stopping_on_signals(stop: threading.Event, output: Output) -> Iterator[None]:
     """Ctrl-C and SIGTERM set the event; a second one ends the program as usual."""
 
     def end() -> None:
         stop.set()
-        click.echo("stopping: closing open parts and writing the checkpoint", err=True)
+        output.say("stopping: closing open parts and writing the checkpoint")
 
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)

@@ -14,30 +14,40 @@ from airflow_dynamo_pipeline.adapters.clock import SystemClock
 from airflow_dynamo_pipeline.adapters.table_definition import read_complete, read_definition
 from airflow_dynamo_pipeline.adapters.table_restore import restore_table
 from airflow_dynamo_pipeline.adapters.wiring import Clients, reading_store
-from airflow_dynamo_pipeline.cli.options import as_json, aws_settings
+from airflow_dynamo_pipeline.cli.exit_codes import ExitCode
+from airflow_dynamo_pipeline.cli.manner import Manner
+from airflow_dynamo_pipeline.cli.options import aws_settings, files
 from airflow_dynamo_pipeline.cli.output import Output
-from airflow_dynamo_pipeline.cli.running import clients, exiting_by_code
+from airflow_dynamo_pipeline.cli.running import clients
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.engine.table_definition import FILE_NAME, TableDefinition, decode_definition
 from airflow_dynamo_pipeline.engine.table_restore import RestoreRequest
 from airflow_dynamo_pipeline.engine.table_restored import RestoreResult
 from airflow_dynamo_pipeline.errors import InvalidSetting, NotFound
 
-NOT_ALL_PUT_BACK = 12  # beside the exit codes that all commands have
 S3 = "s3://"
 
 
 @click.group("table")
 def group() -> None:
-    """Save what a table is apart from its items, and make it again."""
+    """Save what a table is apart from its items, and make it again.
+
+    \b
+    dynamo-pipeline table save orders --to orders.json
+    dynamo-pipeline table restore orders.json --table-name orders-restored
+    """  # noqa: D301
 
 
 @group.command()
 @click.argument("table_name")
-@click.option("--to", "to", required=True, help="A file, or s3://bucket/key; what is there is overwritten.")
+@click.option(
+    "--to",
+    required=True,
+    help="A file, or s3://bucket/key; what is there is overwritten.",
+    shell_complete=files,
+)
 @click.option("--allow-incomplete", is_flag=True, help="Save what can be read, and name in it what cannot.")
 @aws_settings
-@as_json
 def save(
     *,
     table_name: str,
@@ -45,28 +55,26 @@ def save(
     allow_incomplete: bool,
     profile: str | None,
     region_name: str | None,
-    json_output: bool,
 ) -> None:
     """Write the definition of a table to a file or to S3.
 
     \b
     dynamo-pipeline table save orders --to orders.json
     """  # noqa: D301  \b is click's mark for text to leave alone
-    output = Output(json_output=json_output)
-    with exiting_by_code():
-        made = clients(profile, region_name)
-        read = read_definition if allow_incomplete else read_complete
-        definition = read(_calls(made, output), table_name)
-        _write(made, to, definition.to_json(), output)
-        for each in definition.not_carried:
-            output.warn(f"not in the definition: {each.what}, {each.why}")
-        for each in definition.not_read:
-            output.warn(f"could not be read: {each.what}, {each.why}")
-        output.result("saved", _saved(definition, to))
+    output = Output()
+    made = clients(profile, region_name)
+    read = read_definition if allow_incomplete else read_complete
+    definition = read(_calls(made, output), table_name)
+    _write(made, to, definition.to_json(), output)
+    for each in definition.not_carried:
+        output.warn(f"not in the definition: {each.what}, {each.why}")
+    for each in definition.not_read:
+        output.warn(f"could not be read: {each.what}, {each.why}")
+    output.result("saved", _saved(definition, to))
 
 
 @group.command()
-@click.argument("source")
+@click.argument("source", shell_complete=files)
 @click.option("--table-name", "--table", help="Name of the new table.  [default: the definition's]")
 @click.option("--kms-key-id", help="Encrypt by this KMS key instead of the definition's.")
 @click.option(
@@ -76,7 +84,6 @@ def save(
     " live may be switched on: DynamoDB then deletes expired items.",
 )
 @aws_settings
-@as_json
 def restore(
     *,
     source: str,
@@ -85,7 +92,6 @@ def restore(
     onto_existing: bool,
     profile: str | None,
     region_name: str | None,
-    json_output: bool,
 ) -> None:
     """Make a table from its definition; run again, it goes on with what was left unfinished.
 
@@ -95,22 +101,22 @@ def restore(
     \b
     dynamo-pipeline table restore orders.json --table-name orders-restored
     """  # noqa: D301
-    output = Output(json_output=json_output)
-    with exiting_by_code():
-        made = clients(profile, region_name)
-        definition = decode_definition(_read(made, source, output), source)
-        request = RestoreRequest(
-            definition=definition,
-            table_name=table_name or definition.table.table_name,
-            kms_key_id=kms_key_id,
-            onto_existing=onto_existing,
-        )
+    output = Output()
+    made = clients(profile, region_name)
+    definition = decode_definition(_read(made, source, output), source)
+    request = RestoreRequest(
+        definition=definition,
+        table_name=table_name or definition.table.table_name,
+        kms_key_id=kms_key_id,
+        onto_existing=onto_existing,
+    )
+    with output.progress():
         result = restore_table(request, _calls(made, output), output.say)
-        for each in result.not_put_back:
-            output.warn(f"not put back: {each.line()}")
-        output.result("restored", result.to_json() if json_output else _shown(result))
-        if result.not_put_back:
-            raise SystemExit(NOT_ALL_PUT_BACK)
+    for each in result.not_put_back:
+        output.warn(f"not put back: {each.line()}")
+    output.result("restored", result.to_json() if Manner.asked_for().json else _shown(result))
+    if result.not_put_back:
+        raise SystemExit(ExitCode.NOT_ALL_PUT_BACK)
 
 
 def _calls(made: Clients, output: Output) -> AwsCalls:

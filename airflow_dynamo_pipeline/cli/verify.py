@@ -9,9 +9,9 @@ import click
 
 from airflow_dynamo_pipeline.adapters.verify_wiring import verify_ports
 from airflow_dynamo_pipeline.adapters.wiring import reading_store
-from airflow_dynamo_pipeline.cli.options import as_json, aws_settings, verify_settings
+from airflow_dynamo_pipeline.cli.options import aws_settings, given_settings, verify_settings
 from airflow_dynamo_pipeline.cli.output import Output
-from airflow_dynamo_pipeline.cli.running import clients, exiting_by_code, stopping_on_signals
+from airflow_dynamo_pipeline.cli.running import clients, stopping_on_signals
 from airflow_dynamo_pipeline.engine.table_verify import verify_table
 from airflow_dynamo_pipeline.engine.verify import verify_files
 from airflow_dynamo_pipeline.engine.verify_request import VerifyRequest
@@ -21,22 +21,22 @@ from airflow_dynamo_pipeline.engine.verify_request import VerifyRequest
 @click.argument("manifest_uri")
 @verify_settings
 @aws_settings
-@as_json
-def command(*, profile: str | None, region_name: str | None, json_output: bool, **given: Any) -> None:
+def command(*, profile: str | None, region_name: str | None, **given: Any) -> None:
     """Compare every file of an export with its manifest, and its items with those of a table.
 
     \b
     dynamo-pipeline verify s3://backups/orders/AWSDynamoDB/2026-01-02-03-04-05-0a1b2c3d/manifest-summary.json
     """  # noqa: D301
-    output, stop = Output(json_output=json_output), threading.Event()
-    with exiting_by_code():
-        request = VerifyRequest.from_settings(given)
-        made = clients(profile, region_name)
-        if request.table_name is None:
-            store = reading_store(made, request.layout.location, output.warn)
-            output.result("verified", verify_files(request.manifest_uri, store).to_json())
-            return
-        with stopping_on_signals(stop), output.progress():
-            ports = verify_ports(made, request, stop=stop, say=output.say, warn=output.warn)
-            found = verify_table(request, ports, output.reports)
-        output.result("identical", found.to_json())
+    output, stop = Output(), threading.Event()
+    request = VerifyRequest.from_settings(given_settings(given))
+    made = clients(profile, region_name)
+    if request.table_name is None:
+        store = reading_store(made, request.layout.location, output.warn)
+        with output.progress():
+            checked = verify_files(request.manifest_uri, store)
+        output.result("verified", checked.to_json())
+        return
+    with stopping_on_signals(stop, output), output.progress():
+        ports = verify_ports(made, request, stop=stop, say=output.say, warn=output.warn)
+        found = verify_table(request, ports, output.reports)
+    output.result("identical", found.to_json())

@@ -57,7 +57,7 @@ def choose(request: ExportRequest, ports: AutoPorts) -> Choice:
     native export counts as not possible.
     """
     table = ports.scan.table.describe()
-    estimate = estimate_export(request, ports.scan.table, ports.scan.capacity)
+    estimate = estimate_export(request, ports.scan.table, ports.scan.capacity, ports.scan.prices)
     return choose_method(request, estimate, _sights(request, table, ports))
 
 
@@ -96,12 +96,13 @@ def export_by_choice(request: ExportRequest, work: Work, ports: AutoPorts, repor
     for line in choice.lines():
         ports.scan.say(line)
     if choice.method == SCAN:
-        return {"method": SCAN, **export_table(request, work, ports.scan, reports).to_json()}
+        record = export_table(request, work, ports.scan, reports).to_json()
+        return {"method": SCAN, **record, "plan": record["plan"] | choice.to_json()}
     native = native_request(request, choice.method)
     result = export_natively(native, work, ports.native, ports.scan.stop)
     if result is None:  # another run has exported the changes meanwhile, so it is another choice now
         return export_by_choice(request, work, ports, reports)
-    return {"method": choice.method, **result.to_json()}
+    return {"method": choice.method, **result.to_json(), "plan": choice.figures() | choice.to_json()}
 
 
 def native_request(request: ExportRequest, method: str) -> NativeExportRequest:
@@ -141,17 +142,16 @@ def _sights(request: ExportRequest, table: TableDescription, ports: AutoPorts) -
         raise
     except PipelineError as error:  # denied, or a server that knows no recovery
         unknown = str(error).partition("\n")[0]
-        return Sights(on_demand=table.on_demand, recovery_unknown=unknown)
+        return Sights(recovery_unknown=unknown)
     if not ports.knows_target:
-        return Sights(on_demand=table.on_demand, recovery=recovery, chain_unknown=UNKNOWN_TARGET)
+        return Sights(recovery=recovery, chain_unknown=UNKNOWN_TARGET)
     chain, unreadable = _read_chain(request, ports)
     end = _end_of(chain, table)
     if end is None:
-        return Sights(on_demand=table.on_demand, recovery=recovery, target_unreadable=unreadable)
+        return Sights(recovery=recovery, target_unreadable=unreadable)
     seconds = max(0.0, (ports.native.clock.now() - end).total_seconds())
     rate = _write_units_per_second(request, ports.scan.capacity)
     return Sights(
-        on_demand=table.on_demand,
         recovery=recovery,
         chain_end=end,
         changed_bytes=None if rate is None else rate * seconds * UNIT_BYTES,

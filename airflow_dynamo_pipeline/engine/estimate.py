@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from airflow_dynamo_pipeline.engine.capacity import read_rate, segments_for
-from airflow_dynamo_pipeline.engine.ports import CapacitySource, JsonObject, TableReader
+from airflow_dynamo_pipeline.engine.capacity import ReadRate, read_rate, segments_for
+from airflow_dynamo_pipeline.engine.plan_cost import Cost, cost_of_reading, duration, read_units_of
+from airflow_dynamo_pipeline.engine.ports import CapacitySource, JsonObject, TableDescription, TableReader
+from airflow_dynamo_pipeline.engine.prices import Prices, PricesOf, prices_for
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
-from airflow_dynamo_pipeline.engine.sizing import BYTES_PER_UNIT
 from airflow_dynamo_pipeline.errors import NotFound
 
 
@@ -25,34 +25,82 @@ class Estimate:
     reason: str
     segments: int
     seconds: float
+    on_demand: bool
+    cost: Cost
+    prices: Prices
 
     def to_json(self) -> JsonObject:
         """The estimate as a JSON object."""
-        return asdict(self)
+        return {
+            "table_name": self.table_name,
+            "index_name": self.index_name,
+            "items": self.items,
+            "bytes": self.bytes,
+            "read_units": self.read_units,
+            "units_per_second": self.units_per_second,
+            "reason": self.reason,
+            "segments": self.segments,
+            "seconds": self.seconds,
+            "region": self.prices.region,
+            "billing": "on-demand" if self.on_demand else "provisioned",
+            **self.cost.to_json(),
+            "prices": self.prices.source,
+            "prices_as_of": self.prices.as_of,
+        }
+
+    @property
+    def uncounted(self) -> str:
+        """Why the figures say nothing, empty where they do: a new table, or a server that counts none."""
+        if self.items or self.bytes:
+            return ""
+        return (
+            f"DynamoDB says that {self.table_name} is empty, but counts about every six hours only: "
+            "units, time and price are not known"
+        )
+
+    def line(self) -> str:
+        """What it takes, for a log: units, time and dollars."""
+        return self.uncounted or (
+            f"{self.read_units:,.1f} read units in about {duration(self.seconds)}, {self.cost} "
+            f"({self.prices.source})"
+        )
 
 
-def estimate_export(request: ExportRequest, table: TableReader, capacity: CapacitySource) -> Estimate:
+def estimate_export(
+    request: ExportRequest,
+    table: TableReader,
+    capacity: CapacitySource,
+    prices_of: PricesOf = prices_for,
+) -> Estimate:
     """Estimate an export; raises NotFound for a table or index that is not there, AccessDenied."""
     described = table.describe()
-    size, items = described.size_bytes, described.item_count
-    if request.index_name is not None:
-        index = described.indexes.get(request.index_name)
-        if index is None:
-            raise NotFound(
-                "index", request.index_name, f"indexes of {described.name}: {', '.join(described.indexes)}"
-            )
-        size, items = index.size_bytes, index.item_count
+    if request.index_name is not None and request.index_name not in described.indexes:
+        raise NotFound(
+            "index", request.index_name, f"indexes of {described.name}: {', '.join(described.indexes)}"
+        )
     rate = read_rate(request, described, capacity)
-    factor = 2.0 if request.consistent_read else 1.0
-    units = factor * math.ceil(size / BYTES_PER_UNIT * 2) / 2
+    segments = request.segments or segments_for(described, request, rate)
+    return estimate_of(request, described, rate, segments, prices_of(described.region))
+
+
+def estimate_of(
+    request: ExportRequest, table: TableDescription, rate: ReadRate, segments: int, prices: Prices
+) -> Estimate:
+    """What reading a table, or an index that it has, takes at a rate."""
+    index = table.indexes[request.index_name] if request.index_name is not None else None
+    read = table if index is None else index
+    units = read_units_of(read.size_bytes, consistent_read=request.consistent_read)
     return Estimate(
         table_name=request.table_name,
         index_name=request.index_name,
-        items=items,
-        bytes=size,
+        items=read.item_count,
+        bytes=read.size_bytes,
         read_units=units,
         units_per_second=rate.units_per_second,
         reason=rate.reason,
-        segments=request.segments or segments_for(described, request, rate),
+        segments=segments,
         seconds=round(units / rate.units_per_second, 1),
+        on_demand=table.on_demand,
+        cost=cost_of_reading(units, prices, on_demand=table.on_demand),
+        prices=prices,
     )

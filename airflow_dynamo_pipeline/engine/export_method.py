@@ -2,12 +2,16 @@
 
 What a way cannot do rules it out. Of those that are left, and that are expected in time, the cheapest wins;
 at the same price the scan, for it shows the table as it is now and its progress is seen.
+
+How long a native export takes is nowhere promised: DynamoDB's documentation of ExportTableToPointInTime
+gives no figure. So a scan that is expected within an hour counts as the fastest way, for its time is the
+only one that can be told; beyond that a native export does, which by experience takes minutes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 
 from airflow_dynamo_pipeline.engine.estimate import Estimate
@@ -19,19 +23,21 @@ from airflow_dynamo_pipeline.engine.native_windows import (
     said,
     windows_between,
 )
+from airflow_dynamo_pipeline.engine.plan_cost import Cost, duration, money, rounded
 from airflow_dynamo_pipeline.engine.ports import JsonObject
-from airflow_dynamo_pipeline.engine.prices import GB, NATIVE_EXPORT_GB_DOLLARS, READ_UNIT_DOLLARS, REGION
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.errors import RecoveryUnavailable
 
 SCAN, FULL, INCREMENTAL = "scan", "full", "incremental"
+LONG_SCAN_SECONDS = 3600.0
+UNPROMISED = "a native export usually takes minutes, though DynamoDB promises no time"
+TOLD = "the only way whose time can be told"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sights:
     """What was seen of a table beside its size."""
 
-    on_demand: bool
     recovery: Recovery | None = None
     recovery_unknown: str = ""  # why it could not be read
     target_unreadable: str = ""  # why it could not be seen what was exported natively before
@@ -48,86 +54,139 @@ class Way:
     refused: str | None = None  # why it cannot be gone
     dollars: float | None = None
     seconds: float | None = None
+    cost: Cost | None = None  # of a scan, what its units cost
 
     @property
     def price(self) -> float:
         """For comparing: what nobody can tell is taken for the dearest."""
         return float("inf") if self.dollars is None else round(self.dollars, 4)
 
+    def to_json(self) -> JsonObject:
+        """The way as a JSON object."""
+        return {
+            "method": self.method,
+            "refused": self.refused,
+            "dollars": rounded(self.dollars),
+            "seconds": self.seconds,
+        }
+
     def __str__(self) -> str:
         """Say the way in a few words."""
         if self.refused:
             return f"{self.method}: not possible, {self.refused}"
-        cost = "an unknown price" if self.dollars is None else f"about {self.dollars:,.2f} dollars"
-        time = "no time is promised" if self.seconds is None else f"about {self.seconds:,.0f} seconds"
+        cost = money(self.dollars) if self.cost is None else str(self.cost)
+        time = "no time is promised" if self.seconds is None else f"about {duration(self.seconds)}"
         return f"{self.method}: {cost}, {time}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """The way to go, why, and all ways that were looked at."""
+    """The way to go, why, and all ways that were looked at, the scan first."""
 
     method: str
     reason: str
     ways: Sequence[Way] = ()
+    estimate: Estimate | None = None  # of the scan; None where nobody looked
+
+    @property
+    def possible(self) -> Sequence[Way]:
+        """The ways that can be gone."""
+        return [way for way in self.ways if way.refused is None]
+
+    @property
+    def cheapest(self) -> str | None:
+        """The method that adds least to the bill; None where no price is known."""
+        priced = [way for way in self.possible if way.dollars is not None]
+        return min(priced, key=lambda way: way.price).method if priced else None
+
+    @property
+    def fastest(self) -> tuple[str, str] | None:
+        """The method that is expected to end first, and what that goes by; None where nobody looked."""
+        if not self.ways:
+            return None
+        native = next((way.method for way in reversed(self.possible) if way.method != SCAN), None)
+        if native is not None and (self.ways[0].seconds or 0.0) > LONG_SCAN_SECONDS:
+            return native, UNPROMISED
+        return SCAN, TOLD
 
     def lines(self) -> Iterator[str]:
         """Lines for a log."""
         yield f"method {self.method}: {self.reason}"
+        if self.estimate is not None:
+            yield f"{self.estimate.items:,} items and {self.estimate.bytes:,} bytes, as DynamoDB counted them"
         yield from map(str, self.ways)
+        if self.fastest is not None:
+            yield f"cheapest: {self.cheapest or 'not known'}; fastest: {self.fastest[0]}, {self.fastest[1]}"
+
+    def figures(self) -> JsonObject:
+        """The estimate as a JSON object, empty where nobody looked."""
+        return {} if self.estimate is None else self.estimate.to_json()
 
     def to_json(self) -> JsonObject:
         """The choice as members of a JSON object."""
+        fastest, why = self.fastest or (None, None)
         return {
             "method": self.method,
             "method_reason": self.reason,
-            "methods": [asdict(way) for way in self.ways],
+            "methods": [way.to_json() for way in self.ways],
+            "cheapest": self.cheapest,
+            "fastest": fastest,
+            "fastest_reason": why,
         }
 
 
 def choose_method(request: ExportRequest, estimate: Estimate, sights: Sights) -> Choice:
-    """Choose, whatever ``request.method`` says; prices are list prices of one region."""
+    """Choose, whatever ``request.method`` says, by the prices that the estimate was made with."""
     ways = [
-        _scan(estimate, sights),
+        Way(method=SCAN, dollars=estimate.cost.dollars, seconds=estimate.seconds, cost=estimate.cost),
         _full(request, estimate, sights),
-        _incremental(request, sights),
+        _incremental(request, estimate, sights),
     ]
     possible = [way for way in ways if way.refused is None]
     limit = request.finish_within_seconds
     in_time = [way for way in possible if limit is None or (way.seconds is not None and way.seconds <= limit)]
     natives = [way for way in possible if way.method != SCAN]
     if not natives:
-        reason = "nothing else is possible"
-    elif in_time:
-        possible = in_time
-        reason = f"the cheapest, by list prices of {REGION}"
+        return Choice(method=SCAN, reason="nothing else is possible", ways=ways, estimate=estimate)
+    if in_time:
+        best = min(in_time, key=lambda way: way.price)
+        reason = _why_cheapest(best, estimate)
         if limit is not None:
             reason += f", that is expected within {limit:,.0f} seconds"
     else:
-        possible = natives
+        best = min(natives, key=lambda way: way.price)
         reason = (
-            f"the scan would take {ways[0].seconds or 0:,.0f} seconds and not {limit or 0:,.0f}; "
-            "a native export usually takes minutes, though DynamoDB promises no time"
+            f"the scan would take {ways[0].seconds or 0:,.0f} seconds and not {limit or 0:,.0f}; {UNPROMISED}"
         )
-    best = min(possible, key=lambda way: way.price)
-    return Choice(method=best.method, reason=reason, ways=ways)
+    return Choice(method=best.method, reason=reason, ways=ways, estimate=estimate)
 
 
-def _scan(estimate: Estimate, sights: Sights) -> Way:
-    """Provisioned units are paid for whether they are used or not."""
-    dollars = estimate.read_units * READ_UNIT_DOLLARS if sights.on_demand else 0.0
-    return Way(method=SCAN, dollars=dollars, seconds=estimate.seconds)
+def _why_cheapest(best: Way, estimate: Estimate) -> str:
+    if best.dollars is None:
+        return estimate.prices.source
+    if not estimate.prices.known:
+        return "the cheapest: its units are paid for anyway"
+    return f"the cheapest, by {estimate.prices.source}"
+
+
+def beside_a_scan(request: ExportRequest, estimate: Estimate) -> str:
+    """What else there may be, in words, where only the scan's own figures were looked at."""
+    names = unknown_to_natives(request)
+    if names:
+        return f"no native export knows {', '.join(names)}"
+    dollars = estimate.prices.native_export(estimate.bytes)
+    return f"a full native export, where point-in-time recovery is on: {money(dollars)}, no time is promised"
 
 
 def _full(request: ExportRequest, estimate: Estimate, sights: Sights) -> Way:
     refused = next(_native_cannot(request, sights), None)
-    return Way(method=FULL, refused=refused, dollars=estimate.bytes / GB * NATIVE_EXPORT_GB_DOLLARS)
+    return Way(method=FULL, refused=refused, dollars=estimate.prices.native_export(estimate.bytes))
 
 
-def _incremental(request: ExportRequest, sights: Sights) -> Way:
+def _incremental(request: ExportRequest, estimate: Estimate, sights: Sights) -> Way:
     refused = next(_native_cannot(request, sights), None) or next(_changes_cannot(sights), None)
     changed = sights.changed_bytes
-    dollars = None if changed is None else changed / GB * NATIVE_EXPORT_GB_DOLLARS
+    dollars = None if changed is None else estimate.prices.native_export(changed)
     return Way(method=INCREMENTAL, refused=refused, dollars=dollars)
 
 

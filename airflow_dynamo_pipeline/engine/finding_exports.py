@@ -49,7 +49,14 @@ def read_export(folder: str, body: bytes, search: Search) -> Source | None:
     if summary.export_type == INCREMENTAL and window is None:
         return None
     return Source(
-        stage=Stage(uri=uri, reader=_reader(summary, uri, search), files=files, window=window),
+        stage=Stage(
+            uri=uri,
+            reader=_reader(summary, uri, search),
+            files=files,
+            window=window,
+            item_bytes=None if window else summary.billed_size_bytes,
+            content_bytes=summary.ours.bytes or None,
+        ),
         kind="export" if summary.ours.file_format else "native export",
         fingerprint=fingerprint([uri.encode(), body, listed or b""]),
         at=None if window or not summary.export_time else utc(summary.export_time),

@@ -24,6 +24,7 @@ class Reports:
 
     to: Callable[[Progress], None]
     every_seconds: float = 10.0
+    at_stop: Callable[[Progress], None] = lambda _: None  # what there is after a stop; not for people
 
 
 class WhatIsRead(Protocol):
@@ -94,6 +95,10 @@ class Housekeeping:
     def report_end(self) -> None:
         """Make the last record: its rate is that of the whole attempt."""
         self._reports.to(self._progress(self._ports.clock.monotonic(), self._throttle.held))
+
+    def report_stop(self) -> None:
+        """Say what is done, and in the checkpoint, after a stop."""
+        self._reports.at_stop(self._progress(self._ports.clock.monotonic(), self._throttle.held))
 
     def _progress(self, now: float, held: float) -> Progress:
         totals, throttle = self._totals, self._throttle

@@ -27,6 +27,7 @@ class ImportReports:
 
     to: Callable[[ImportProgress], None]
     every_seconds: float = 10.0
+    at_stop: Callable[[ImportProgress], None] = lambda _: None  # what there is after a stop; not for people
 
 
 class ImportHousekeeping:
@@ -92,6 +93,10 @@ class ImportHousekeeping:
     def report_end(self) -> None:
         """Make the last record: its rate is that of the whole attempt."""
         self._reports.to(self._progress(self._ports.clock.monotonic(), self._calls.throttle.held))
+
+    def report_stop(self) -> None:
+        """Say what is accounted for in the checkpoint after a stop."""
+        self._reports.at_stop(self._progress(self._ports.clock.monotonic(), self._calls.throttle.held))
 
     def _report_now(self, now: float) -> None:
         interval = now - self._reported_at

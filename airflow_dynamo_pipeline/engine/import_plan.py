@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from airflow_dynamo_pipeline.engine.finding import find_backup
@@ -14,6 +14,7 @@ from airflow_dynamo_pipeline.engine.import_reading import Reading, stored_conten
 from airflow_dynamo_pipeline.engine.import_request import AUTO, ImportRequest
 from airflow_dynamo_pipeline.engine.ledger import Ledger
 from airflow_dynamo_pipeline.engine.plan import finding
+from airflow_dynamo_pipeline.engine.plan_import import ImportEstimate, estimate_import
 from airflow_dynamo_pipeline.engine.ports import (
     CapacitySource,
     Clock,
@@ -21,6 +22,8 @@ from airflow_dynamo_pipeline.engine.ports import (
     TableDescription,
     TableWriter,
 )
+from airflow_dynamo_pipeline.engine.prices import Prices, PricesOf, prices_for
+from airflow_dynamo_pipeline.engine.production_tags import production_tags
 from airflow_dynamo_pipeline.engine.sources import Backup
 from airflow_dynamo_pipeline.engine.write_capacity import WriteRate, write_rate
 from airflow_dynamo_pipeline.errors import ImportRefused, PipelineError, Problem, UnexpectedReply
@@ -30,8 +33,6 @@ from airflow_dynamo_pipeline.items.keys import KeyReader
 
 WRITABLE_STATES = ("ACTIVE",)
 CHANGES = "incremental"
-PROTECTED_TAGS = frozenset({"env", "environment", "stage", "tier"})
-PROTECTED_VALUES = frozenset({"prod", "production", "live"})
 LOOKED_AT = 100  # items of the first file, for their keys
 UNITS_PER_WRITER = 400.0  # what one thread's batches come to, at some 25 ms each and a kilobyte an item
 MOST_AUTO_WRITERS = 16
@@ -49,6 +50,7 @@ class ImportPorts:
     stop: threading.Event
     say: Callable[[str], None]
     warn: Callable[[str], None]
+    prices: PricesOf = prices_for  # by region
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +64,7 @@ class ImportPlan:
     ttl_attribute: str | None
     rate: WriteRate
     chosen: Chosen
+    prices: Prices
 
     @property
     def writers(self) -> int:
@@ -74,6 +77,11 @@ class ImportPlan:
     def by_index(self) -> bool:
         """Whether replies must tell what each index consumed."""
         return bool(self.rate.weights)
+
+    @property
+    def estimate(self) -> ImportEstimate:
+        """The least that writing all of it takes."""
+        return estimate_import(self.backup, self.table, self.rate, self.prices)
 
     def line(self) -> str:
         """One line for a log."""
@@ -104,21 +112,34 @@ def make_import_plan(request: ImportRequest, work: Work, ports: ImportPorts) -> 
         problems += _backup_problems(request, backup, table, ports)
         problems += _place_problems(request, backup, ports)
         if table is not None and not any(problem.where == "rejects_s3_uri" for problem in problems):
-            search = Search(
-                request=request,
-                work=work,
-                backup=backup,
-                table_identity=table.identity,
-                store=ports.records,
-                now=ports.clock.now(),
-                say=ports.say,
-            )
+            search = _search(request, work, backup, table, ports)
             chosen = finding(problems, "rejects_s3_uri", lambda: choose_place(search))
     if problems or table is None or rate is None or backup is None or chosen is None:
         raise ImportRefused(problems)
     _warn_of(request, table, ttl, ports)
     return ImportPlan(
-        request=request, work=work, backup=backup, table=table, ttl_attribute=ttl, rate=rate, chosen=chosen
+        request=request,
+        work=work,
+        backup=backup,
+        table=table,
+        ttl_attribute=ttl,
+        rate=rate,
+        chosen=chosen,
+        prices=ports.prices(table.region),
+    )
+
+
+def _search(
+    request: ImportRequest, work: Work, backup: Backup, table: TableDescription, ports: ImportPorts
+) -> Search:
+    return Search(
+        request=request,
+        work=work,
+        backup=backup,
+        table_identity=table.identity,
+        store=ports.records,
+        now=ports.clock.now(),
+        say=ports.say,
     )
 
 
@@ -158,16 +179,8 @@ def _table_problems(request: ImportRequest, table: TableDescription, ports: Impo
     problems: list[Problem] = []
     tags = finding(problems, "table_name", ports.table.tags) or {}
     yield from problems
-    for name in _production_tags(tags):
+    for name in production_tags(tags):
         yield Problem("table_name", f"table {table.name} has the tag {name}={tags[name]}", hint)
-
-
-def _production_tags(tags: Mapping[str, str]) -> Iterator[str]:
-    for name, value in tags.items():
-        is_stage = name.lower() in PROTECTED_TAGS and value.lower() in PROTECTED_VALUES
-        is_mark = name.lower() in PROTECTED_VALUES and value.lower() in ("true", "yes", "1", "")
-        if is_stage or is_mark:
-            yield name
 
 
 def _backup_problems(

@@ -8,7 +8,8 @@ from airflow_dynamo_pipeline.engine.import_reading import Reading
 from airflow_dynamo_pipeline.engine.import_records import Accounts
 from airflow_dynamo_pipeline.engine.import_result import ImportResult
 from airflow_dynamo_pipeline.engine.ledger import Entry, Ledger, Outcome
-from airflow_dynamo_pipeline.engine.prices import REGION, WRITE_CAPACITY_HOUR_DOLLARS, WRITE_UNIT_DOLLARS
+from airflow_dynamo_pipeline.engine.plan_cost import cost_of_writing, money
+from airflow_dynamo_pipeline.engine.ports import JsonObject
 from airflow_dynamo_pipeline.items.check import problems_of
 
 SHOWN_REJECTS = 10
@@ -48,22 +49,34 @@ def _judge(window: list[Entry], plan: ImportPlan, ledger: Ledger) -> int:
     return units_of(good)
 
 
+def _bill(plan: ImportPlan, units: int) -> JsonObject:
+    """What was counted, beside what could be told before."""
+    most = units * (1 + plan.estimate.global_indexes)
+    cost = cost_of_writing(most, plan.prices, on_demand=plan.table.on_demand)
+    counted = {"write_units": units, "write_units_at_most": most}
+    return {
+        **plan.estimate.to_json(),
+        **counted,
+        **{f"{name}_at_most": value for name, value in cost.to_json().items()},
+    }
+
+
 def _say(plan: ImportPlan, ports: ImportPorts, accounts: Accounts, units: int) -> None:
-    indexes = sum(index.is_global for index in plan.table.indexes.values())
+    indexes = plan.estimate.global_indexes
     most = units * (1 + indexes)
     hours = units * plan.rate.first_factor / plan.rate.units_per_second / 3600
     if plan.table.on_demand:
-        price = f"{most * WRITE_UNIT_DOLLARS:,.2f} dollars at most, on-demand"
+        price = f"{money(cost_of_writing(most, plan.prices, on_demand=True).dollars)} at most, on-demand"
     else:
-        held = plan.rate.units_per_second * hours * WRITE_CAPACITY_HOUR_DOLLARS
-        price = f"{held:,.2f} dollars of capacity that is paid for anyway, provisioned"
+        held = plan.prices.write_capacity(units * plan.rate.first_factor)
+        price = f"{money(held)} of capacity that is paid for anyway, provisioned"
     ports.say(
         f"dry run: nothing was written. {accounts.read:,} items read, {accounts.written:,} would be written "
         f"with on_conflict {plan.request.on_conflict}, {accounts.rejected:,} rejected, "
         f"{accounts.skipped:,} skipped, {accounts.expired:,} expired; "
         f"{units:,} write units for the table and up to {most - units:,} for {indexes} global indexes, "
         f"{hours:,.2f} hours at {plan.rate.units_per_second:,.1f} units per second, {price} "
-        f"(list prices of {REGION})"
+        f"({plan.prices.source})"
     )
 
 
@@ -72,6 +85,7 @@ def _result(plan: ImportPlan, ledger: Ledger, reading: Reading, units: int, seco
     return ImportResult(
         import_id=plan.chosen.place.import_id,
         table_name=plan.request.table_name,
+        table_arn=plan.table.arn,
         start=plan.chosen.start.value,
         dry_run=True,
         read=accounts.read,
@@ -88,4 +102,5 @@ def _result(plan: ImportPlan, ledger: Ledger, reading: Reading, units: int, seco
         seconds=round(seconds, 3),
         units_per_second_asked=plan.rate.units_per_second,
         units_per_second_held=0.0,
+        plan=_bill(plan, units),
     )

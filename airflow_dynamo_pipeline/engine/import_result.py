@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from airflow_dynamo_pipeline.engine.import_place import ImportPlace
 from airflow_dynamo_pipeline.engine.import_records import Accounts
@@ -23,6 +23,7 @@ class ImportResult:
 
     import_id: str
     table_name: str
+    table_arn: str = ""  # "": an older version of this package did the import
     start: str  # new, resume or adopt
     dry_run: bool
     read: int
@@ -39,6 +40,7 @@ class ImportResult:
     seconds: float  # of the attempt that finished it
     units_per_second_asked: float
     units_per_second_held: float
+    plan: JsonObject = field(default_factory=dict)  # the estimate that the attempt began with
 
     def to_json(self) -> JsonObject:
         """The result as a JSON object."""

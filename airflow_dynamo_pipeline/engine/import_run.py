@@ -109,6 +109,8 @@ class ImportRun:
                 self._ports.warn(f"could not write the last checkpoint: {error}")
                 return
             raise
+        if self._ports.stop.is_set():
+            self._housekeeping.report_stop()
 
     def _refuse_another_table(self) -> None:
         if self._ports.table.describe().identity != self._plan.table.identity:
@@ -122,6 +124,7 @@ class ImportRun:
         return ImportResult(
             import_id=place.import_id,
             table_name=self._plan.request.table_name,
+            table_arn=self._plan.table.arn,
             start=self._plan.chosen.start.value,
             dry_run=False,
             read=accounts.read,
@@ -138,6 +141,7 @@ class ImportRun:
             seconds=round(self._ports.clock.monotonic() - self._began_at, 3),
             units_per_second_asked=self._plan.rate.units_per_second,
             units_per_second_held=round(throttle.held, 2),
+            plan=self._plan.estimate.to_json(),
         )
 
     def _finish(self, record_version: str, result: ImportResult) -> None:

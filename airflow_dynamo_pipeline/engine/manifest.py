@@ -64,6 +64,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     s3_sse_algorithm: str | None = None
     s3_sse_kms_key_id: str | None = None
     manifest_files_s3_key: str
+    billed_size_bytes: int | None = None  # of a native export
     item_count: int
     output_format: str
     ours: OurPart = msgspec.field(name="airflowDynamoPipeline", default_factory=OurPart)

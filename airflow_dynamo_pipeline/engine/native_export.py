@@ -28,6 +28,7 @@ from airflow_dynamo_pipeline.engine.native_export_result import (
 )
 from airflow_dynamo_pipeline.engine.native_jobs import COMPLETED, JobState
 from airflow_dynamo_pipeline.engine.native_windows import Window, floor, said
+from airflow_dynamo_pipeline.engine.plan_cost import money
 from airflow_dynamo_pipeline.engine.ports import TableDescription, VersionConflict
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.errors import (
@@ -167,7 +168,7 @@ class _Exporter:
         self.place.write(kept, kept.chain.completed(complete))
         self.ports.say(
             f"{_what(complete)}: {complete.item_count:,} items, {complete.billed_bytes:,} bytes billed, "
-            f"in {complete.manifest_uri}"
+            f"{self._price(complete.billed_bytes)}, in {complete.manifest_uri}"
         )
 
     def _looked_at(self, kept: Kept, export: NativeExport, arn: str) -> ExportState | None:
@@ -203,9 +204,20 @@ class _Exporter:
         except (NativeJobConflict, RecoveryUnavailable) as refused:
             self._pass_over(kept, export, refused)
             return None
-        self.ports.say(f"{_what(export)}: {arn}")
+        self.ports.say(f"{_what(export)}: {arn}{self._plan(export)}")
         self.place.write(kept, kept.chain.renewed(msgspec.structs.replace(export, export_arn=arn)))
         return None
+
+    def _plan(self, export: NativeExport) -> str:
+        """What a full export takes; what changes take is known when they are exported."""
+        if export.window is not None:
+            return ""
+        items, size = self.table.item_count, self.table.size_bytes
+        return f", about {items:,} items and {size:,} bytes, {self._price(size)}, no time is promised"
+
+    def _price(self, size_bytes: int) -> str:
+        prices = self.ports.prices(self.table.region)
+        return f"{money(prices.native_export(size_bytes))} ({prices.source})"
 
     def _adopt(self, kept: Kept, export: NativeExport, arn: str) -> Waiting:
         """Wait for it. After a Clear it is the new attempt's: if it fails, that fails."""

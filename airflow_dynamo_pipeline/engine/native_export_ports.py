@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from airflow_dynamo_pipeline.engine.native_jobs import JobState
 from airflow_dynamo_pipeline.engine.native_windows import Recovery
 from airflow_dynamo_pipeline.engine.ports import Clock, ObjectStore, TableDescription
+from airflow_dynamo_pipeline.engine.prices import PricesOf, prices_for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,3 +61,4 @@ class NativeExportPorts:
     clock: Clock
     say: Callable[[str], None]
     warn: Callable[[str], None]
+    prices: PricesOf = prices_for  # by region

@@ -14,7 +14,9 @@ from airflow_dynamo_pipeline.engine.capacity import (
     segments_fed_by,
     segments_for,
 )
-from airflow_dynamo_pipeline.engine.existing import Target, choose_target
+from airflow_dynamo_pipeline.engine.estimate import Estimate, estimate_of
+from airflow_dynamo_pipeline.engine.existing import Start, Target, choose_target
+from airflow_dynamo_pipeline.engine.export_method import beside_a_scan
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.layout import ROOT
 from airflow_dynamo_pipeline.engine.ports import (
@@ -25,6 +27,7 @@ from airflow_dynamo_pipeline.engine.ports import (
     TableDescription,
     TableReader,
 )
+from airflow_dynamo_pipeline.engine.prices import Prices, PricesOf, prices_for
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.table_definition import TableDefinition
 from airflow_dynamo_pipeline.errors import PipelineError, PreflightFailed, Problem, Refused, Temporary
@@ -46,6 +49,7 @@ class Ports:
     say: Callable[[str], None]  # one line for the log
     warn: Callable[[str], None]
     definition: Callable[[], TableDefinition] | None = None  # raises Refused for what cannot be read
+    prices: PricesOf = prices_for  # by region
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +62,7 @@ class Plan:
     table: TableDescription
     rate: ReadRate
     segments: int
+    prices: Prices
     definition: TableDefinition | None = None  # to be written beside the manifest
 
     @property
@@ -78,6 +83,11 @@ class Plan:
         return self.table.item_count if index is None else index.item_count
 
     @property
+    def estimate(self) -> Estimate:
+        """What reading all of it takes."""
+        return estimate_of(self.request, self.table, self.rate, self.segments, self.prices)
+
+    @property
     def _index(self) -> IndexDescription | None:
         name = self.request.index_name
         return self.table.indexes.get(name) if name else None
@@ -90,8 +100,14 @@ class Plan:
             f"{self.target.start.value}: {request.table_name}{index}, about {self.item_count:,} items and "
             f"{self.size_bytes:,} bytes, to {self.target.layout.manifest_uri} at "
             f"{rate.units_per_second:,.1f} read units per second ({rate.reason}), "
-            f"{self.segments} segments on {self.threads} threads"
+            f"{self.segments} segments on {self.threads} threads; {self.estimate.line()}"
         )
+
+    def lines(self) -> Iterator[str]:
+        """Lines for a log: the plan, and what else there may be."""
+        yield self.line()
+        if self.target.start is Start.NEW:
+            yield beside_a_scan(self.request, self.estimate)
 
 
 def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
@@ -114,11 +130,7 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
     segments = request.segments or segments_for(table, request, rate)
     if target.plan is not None:
         segments = _begun_with(target.plan.segments, request, ports)
-    if rate.units_per_second > MAX_THREADS * LIKELY_PER_THREAD:
-        ports.say(
-            f"{rate.units_per_second:,.0f} units per second may not be reached: one task reads "
-            f"{MAX_THREADS} segments at a time"
-        )
+    _say_of(rate, ports)
     return Plan(
         request=request,
         work=work,
@@ -126,8 +138,17 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
         table=table,
         rate=rate,
         segments=segments,
+        prices=ports.prices(table.region),
         definition=definition,
     )
+
+
+def _say_of(rate: ReadRate, ports: Ports) -> None:
+    if rate.units_per_second > MAX_THREADS * LIKELY_PER_THREAD:
+        ports.say(
+            f"{rate.units_per_second:,.0f} units per second may not be reached: one task reads "
+            f"{MAX_THREADS} segments at a time"
+        )
 
 
 def _begun_with(segments: int, request: ExportRequest, ports: Ports) -> int:

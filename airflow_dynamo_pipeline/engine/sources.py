@@ -23,6 +23,8 @@ class Stage:
     reader: str  # a name in READERS
     files: tuple[BackupFile, ...]
     window: tuple[datetime, datetime] | None = None  # of an incremental export: from (inclusive), to (not)
+    item_bytes: int | None = None  # of a full native export: what DynamoDB counted of the table
+    content_bytes: int | None = None  # of an export by this package: of all files, uncompressed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,6 @@ from airflow_dynamo_pipeline.engine.commit import Commit, remove_checkpoint
 from airflow_dynamo_pipeline.engine.existing import Start
 from airflow_dynamo_pipeline.engine.housekeeping import Housekeeping, Reports
 from airflow_dynamo_pipeline.engine.identity import Work
-from airflow_dynamo_pipeline.engine.layout import ExportLayout
 from airflow_dynamo_pipeline.engine.lease import Lease
 from airflow_dynamo_pipeline.engine.manifest import Summary, read_summary
 from airflow_dynamo_pipeline.engine.plan import Plan, Ports, make_plan
@@ -49,6 +48,7 @@ class ExportResult:
 
     manifest_uri: str
     export_id: str
+    table_arn: str
     start: str  # new, resume or adopt
     item_count: int
     parts: int
@@ -59,6 +59,7 @@ class ExportResult:
     seconds: float  # from the first page to the last, over all attempts
     units_per_second_asked: float
     units_per_second_held: float  # by the attempt that committed
+    plan: JsonObject  # the estimate that the last attempt began with
 
     def to_json(self) -> JsonObject:
         """The result as a JSON object."""
@@ -73,7 +74,8 @@ def export_table(request: ExportRequest, work: Work, ports: Ports, reports: Repo
     stop with the checkpoint written, StaleAttempt when superseded, and the errors of the ports.
     """
     plan = make_plan(request, work, ports)
-    ports.say(plan.line())
+    for line in plan.lines():
+        ports.say(line)
     if not FORMATS[request.file_format].lossless:
         ports.warn(f"file_format {request.file_format} is lossy: {FORMATS[request.file_format].lossy_in}")
     if plan.target.start is Start.ADOPT:
@@ -89,7 +91,7 @@ def export_table(request: ExportRequest, work: Work, ports: Ports, reports: Repo
     finally:
         _let_go(lease, ports)
     remove_checkpoint(plan, ports)
-    return _result(plan.target.layout, summary, plan.target.start)
+    return _result(plan, summary, plan.target.start)
 
 
 def _committed_meanwhile(plan: Plan, ports: Ports, error: PipelineError) -> ExportResult:
@@ -119,11 +121,13 @@ def _adopt(plan: Plan, ports: Ports) -> ExportResult:
         raise NotFound("export", layout.manifest_uri, "its manifest was removed a moment ago")
     ports.say(f"export {layout.export_id} was already committed by another attempt: adopting it")
     remove_checkpoint(plan, ports)
-    return _result(layout, summary, Start.ADOPT)
+    return _result(plan, summary, Start.ADOPT)
 
 
 def _begin(plan: Plan, ports: Ports, lease: Lease) -> None:
     """Leave the marks that let a later attempt find this export, then take the lease."""
+    if ports.stop.is_set():
+        raise Stopped("told to stop before the export began")
     layout = plan.target.layout
     if plan.target.start is Start.NEW:
         stored = StoredPlan(
@@ -161,14 +165,15 @@ def _let_go(lease: Lease, ports: Ports) -> None:
         ports.warn(f"could not release the lease: {error}; the next attempt waits until it has gone silent")
 
 
-def _result(layout: ExportLayout, summary: Summary, start: Start) -> ExportResult:
-    ours = summary.ours
+def _result(plan: Plan, summary: Summary, start: Start) -> ExportResult:
+    ours, layout = summary.ours, plan.target.layout
     seconds = 0.0
     if ours.first_page_at and ours.last_page_at:
         seconds = (ours.last_page_at - ours.first_page_at).total_seconds()
     return ExportResult(
         manifest_uri=layout.manifest_uri,
         export_id=layout.export_id,
+        table_arn=summary.table_arn,
         start=start.value,
         item_count=summary.item_count,
         parts=ours.parts,
@@ -179,6 +184,7 @@ def _result(layout: ExportLayout, summary: Summary, start: Start) -> ExportResul
         seconds=round(seconds, 3),
         units_per_second_asked=ours.units_per_second_asked,
         units_per_second_held=ours.units_per_second_held,
+        plan=plan.estimate.to_json(),
     )
 
 
@@ -221,8 +227,12 @@ class _Run:
                 left.append(state.segment)
         if left:
             workers = Workers(left, self._exporter().export, threads=min(self._plan.threads, len(left)))
-            with old_objects_set_aside(), table_still_there(self._deleted):
-                workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
+            try:
+                with old_objects_set_aside(), table_still_there(self._deleted):
+                    workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
+            except Stopped:
+                housekeeping.report_stop()
+                raise
         with table_still_there(self._deleted):
             self._refuse_another_table()
         summary = Commit(

@@ -26,7 +26,7 @@ from airflow_dynamo_pipeline.engine.import_result import (
 from airflow_dynamo_pipeline.engine.import_run import ImportRun
 from airflow_dynamo_pipeline.engine.lease import Lease
 from airflow_dynamo_pipeline.engine.ports import ABSENT, VersionConflict
-from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError
+from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError, Stopped
 
 
 def import_table(
@@ -42,6 +42,7 @@ def import_table(
     """
     plan = make_import_plan(request, work, ports)
     ports.say(plan.line())
+    ports.say(plan.estimate.line())
     if request.dry_run:
         return rehearse(plan, ports)
     if plan.chosen.start is Start.ADOPT:
@@ -68,6 +69,8 @@ def _adopt(plan: ImportPlan, ports: ImportPorts) -> ImportResult:
 
 def _begin(plan: ImportPlan, ports: ImportPorts, lease: Lease) -> str:
     """Leave the record by which a later attempt finds this import, then take the lease."""
+    if ports.stop.is_set():
+        raise Stopped("told to stop before the import began")
     place = plan.chosen.place
     if plan.chosen.start is Start.NEW:
         record = ImportRecord(

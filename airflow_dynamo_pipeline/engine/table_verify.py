@@ -31,6 +31,7 @@ class TableVerifyResult:
 
     manifest_uri: str
     table_name: str
+    table_arn: str
     item_count: int  # of the export
     table_item_count: int
     identical: bool  # True: what is not raises TableDiffers
@@ -65,6 +66,7 @@ def verify_table(request: VerifyRequest, world: VerifyPorts, reports: Reports) -
     return TableVerifyResult(
         manifest_uri=request.manifest_uri,
         table_name=plan.request.table_name,
+        table_arn=plan.table.arn,
         item_count=exported.count,
         table_item_count=stored.count,
         identical=True,

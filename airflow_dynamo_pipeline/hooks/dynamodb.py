@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -9,14 +10,21 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
 from airflow_dynamo_pipeline.adapters.auto_wiring import auto_ports
+from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.adapters.import_wiring import import_ports
+from airflow_dynamo_pipeline.adapters.native_exports import native_export_ports
 from airflow_dynamo_pipeline.adapters.retrying import RetryingStore
 from airflow_dynamo_pipeline.adapters.verify_wiring import verify_ports
 from airflow_dynamo_pipeline.adapters.wiring import engine_config, export_ports, reading_store
+from airflow_dynamo_pipeline.airflow_versions import conf
 from airflow_dynamo_pipeline.engine.auto_export import AutoPorts
 from airflow_dynamo_pipeline.engine.import_plan import ImportPorts
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
+from airflow_dynamo_pipeline.engine.native_export_ports import NativeExportPorts
+from airflow_dynamo_pipeline.engine.native_export_request import NativeExportRequest
 from airflow_dynamo_pipeline.engine.plan import Ports
+from airflow_dynamo_pipeline.engine.ports import Clock
+from airflow_dynamo_pipeline.engine.prices import PricesOf, prices_from
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 from airflow_dynamo_pipeline.engine.verify_plan import VerifyPorts
 from airflow_dynamo_pipeline.engine.verify_request import VerifyRequest
@@ -48,16 +56,32 @@ class DynamoDBPipelineHook(AwsBaseHook):
         stop: threading.Event,
         say: Callable[[str], None],
         warn: Callable[[str], None],
+        clock: Clock | None = None,
     ) -> Ports:
         """Everything an export of this request needs; call it from the main thread.
 
-        ``stop`` ends every wait of the ports. ``say`` and ``warn`` take one line for the log each.
+        ``stop`` ends every wait of the ports. ``say`` and ``warn`` take one line for the log each; no
+        ``clock``: the machine's.
         """
-        return export_ports(self.client_for, request, stop=stop, say=say, warn=warn)
+        ports = export_ports(self.client_for, request, stop=stop, say=say, warn=warn, clock=clock)
+        return dataclasses.replace(ports, prices=configured_prices())
 
     def auto_ports(self, request: ExportRequest, ports: Ports) -> AutoPorts:
         """Everything that choosing between a scan and native exports needs; ``ports`` are the scan's."""
         return auto_ports(self.client_for, request, ports)
+
+    def native_export_ports(
+        self,
+        request: NativeExportRequest,
+        *,
+        stop: threading.Event,
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+        clock: Clock | None = None,
+    ) -> NativeExportPorts:
+        """Everything a native export of this request needs; call it from the main thread."""
+        ports = native_export_ports(self.client_for, request, stop=stop, say=say, warn=warn, clock=clock)
+        return dataclasses.replace(ports, prices=configured_prices())
 
     def import_ports(
         self,
@@ -66,9 +90,11 @@ class DynamoDBPipelineHook(AwsBaseHook):
         stop: threading.Event,
         say: Callable[[str], None],
         warn: Callable[[str], None],
+        clock: Clock | None = None,
     ) -> ImportPorts:
         """Everything an import of this request needs; call it from the main thread."""
-        return import_ports(self.client_for, request, stop=stop, say=say, warn=warn)
+        ports = import_ports(self.client_for, request, stop=stop, say=say, warn=warn, clock=clock)
+        return dataclasses.replace(ports, prices=configured_prices())
 
     def verify_ports(
         self,
@@ -77,13 +103,21 @@ class DynamoDBPipelineHook(AwsBaseHook):
         stop: threading.Event,
         say: Callable[[str], None],
         warn: Callable[[str], None],
+        clock: Clock | None = None,
     ) -> VerifyPorts:
         """Everything that comparing an export with a table needs; call it from the main thread."""
-        return verify_ports(self.client_for, request, stop=stop, say=say, warn=warn)
+        return verify_ports(self.client_for, request, stop=stop, say=say, warn=warn, clock=clock)
 
-    def reading_store(self, location: S3Location, warn: Callable[[str], None]) -> RetryingStore:
-        """The bucket of a location for a reader that nobody stops half-way, with retries."""
-        return reading_store(self.client_for, location, warn)
+    def reading_store(
+        self,
+        location: S3Location,
+        warn: Callable[[str], None],
+        *,
+        stop: threading.Event | None = None,
+        clock: Clock | None = None,
+    ) -> RetryingStore:
+        """The bucket of a location for a reader, with retries; ``stop`` ends it between two chunks."""
+        return reading_store(self.client_for, location, warn, stop=stop, clock=clock)
 
     def dynamodb_client(self) -> DynamoDBClient:
         """The DynamoDB client with the provider's own retry settings, for sensors and small calls."""
@@ -91,7 +125,10 @@ class DynamoDBPipelineHook(AwsBaseHook):
         return client
 
     def client_for(self, service: str) -> Any:
-        """A client for any service, by the same credentials, region and settings."""
+        """A client for any service, by the same credentials, region and settings.
+
+        Assuming the connection's role, if it has one, is where this can fail.
+        """
         sibling = AwsBaseHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self._region_name,
@@ -99,4 +136,14 @@ class DynamoDBPipelineHook(AwsBaseHook):
             client_type=service,
             config=engine_config(self._config or self.conn_config.botocore_config),
         )
-        return sibling.get_conn()
+        with translated("sts:AssumeRole", f"connection {self.aws_conn_id}"):
+            return sibling.get_conn()
+
+
+def configured_prices() -> PricesOf:
+    """The prices that plans are made with: list prices, and over them those of the file in the settings.
+
+    The file is ``[dynamo_pipeline] prices_file`` of Airflow's configuration, which a worker must be able to
+    read. Raises InvalidRequest with everything that is wrong with it.
+    """
+    return prices_from(conf.get("dynamo_pipeline", "prices_file", fallback=None))

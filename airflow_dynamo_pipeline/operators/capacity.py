@@ -5,19 +5,21 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils import validate_execute_complete_event
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_dynamo_pipeline.adapters.capacity_mode import capacity_ports
-from airflow_dynamo_pipeline.airflow_versions import AirflowFailException, Context, conf
+from airflow_dynamo_pipeline.airflow_versions import Context, conf
 from airflow_dynamo_pipeline.engine.capacity_mode import CapacityChange
 from airflow_dynamo_pipeline.engine.capacity_request import COERCIONS, CapacityModeRequest
 from airflow_dynamo_pipeline.engine.capacity_state import Run, StillChanging
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
-from airflow_dynamo_pipeline.operators.running import failing_at_once, stop_from_signal
+from airflow_dynamo_pipeline.operators.links import ConsoleLinks, DynamoDBTableLink
+from airflow_dynamo_pipeline.operators.running import fail_at_once, failing_at_once, stop_from_signal
+from airflow_dynamo_pipeline.operators.time_budget import ADOPTED, TimeBudget
 from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
 
 
@@ -60,7 +62,9 @@ class DynamoDBCapacityModeOperator(AwsBaseOperator[DynamoDBPipelineHook]):
 
     aws_hook_class = DynamoDBPipelineHook
     template_fields: Sequence[str] = aws_template_fields(*COERCIONS)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"index_units": "json"}
     ui_color = "#f3ecfb"
+    operator_extra_links = (DynamoDBTableLink(),)
     _stop: threading.Event | None = None  # made in execute: an operator is copied, a lock cannot be
 
     def __init__(
@@ -105,10 +109,17 @@ class DynamoDBCapacityModeOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     def execute(self, context: Context) -> dict[str, Any]:
         """Change or put back, wait, and return what the table has now."""
         self._stop = threading.Event()
-        with failing_at_once():
+        budget = TimeBudget.of(self, context, self._stop, retry=ADOPTED)
+        with failing_at_once(budget):
             request = CapacityModeRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
+            ConsoleLinks(self, context).table(request.table_name)
             ports = capacity_ports(
-                self.hook.client_for, request, stop=self._stop, say=self.log.info, warn=self.log.warning
+                self.hook.client_for,
+                request,
+                stop=self._stop,
+                say=self.log.info,
+                warn=self.log.warning,
+                clock=budget.clock,
             )
             change = CapacityChange(request, run_of(context), ports)
             try:
@@ -125,7 +136,7 @@ class DynamoDBCapacityModeOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         """The table is ACTIVE, or never will be: go on from what there is."""
         found = validate_execute_complete_event(event)
         if found["status"] != "success":
-            raise AirflowFailException(found["message"])
+            fail_at_once(found["message"])
         return self.execute(context)
 
     def on_kill(self) -> None:

@@ -11,9 +11,7 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils import validate_execute_complete_event
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
-from airflow_dynamo_pipeline.adapters.native_exports import native_export_ports
 from airflow_dynamo_pipeline.airflow_versions import (
-    AirflowFailException,
     AirflowSkipException,
     Context,
     conf,
@@ -25,7 +23,17 @@ from airflow_dynamo_pipeline.engine.native_export_result import Early, Finished,
 from airflow_dynamo_pipeline.engine.native_windows import said
 from airflow_dynamo_pipeline.errors import Stopped
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
-from airflow_dynamo_pipeline.operators.running import failing_at_once, stop_from_signal, work_of
+from airflow_dynamo_pipeline.operators.assets import announce
+from airflow_dynamo_pipeline.operators.lineage import LineageMixin
+from airflow_dynamo_pipeline.operators.lineage_flows import export_flow
+from airflow_dynamo_pipeline.operators.links import (
+    ConsoleLinks,
+    DynamoDBTableLink,
+    NativeExportJobLink,
+    S3PrefixLink,
+)
+from airflow_dynamo_pipeline.operators.running import fail_at_once, failing_at_once, stop_from_signal, work_of
+from airflow_dynamo_pipeline.operators.time_budget import ADOPTED, TimeBudget
 from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
 from airflow_dynamo_pipeline.triggers.native import NativeJobTrigger
 
@@ -33,7 +41,7 @@ STATE_KEY = "native_export"
 STAYS = "nothing can cancel a native export: what is under way stays, and the next attempt goes on with it"
 
 
-class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
+class DynamoDBPointInTimeExportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]):
     """Export a table as it was at an instant, or its changes, by DynamoDB itself: no capacity is used.
 
     The table needs point-in-time recovery. What is asked for is recorded on S3 before DynamoDB is called, in
@@ -71,7 +79,9 @@ class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
 
     aws_hook_class = DynamoDBPipelineHook
     template_fields: Sequence[str] = aws_template_fields(*COERCIONS)
+    lineage_flow = export_flow
     ui_color = "#e8f1fb"
+    operator_extra_links = (S3PrefixLink(), DynamoDBTableLink(), NativeExportJobLink())
     _stop: threading.Event | None = None  # made in execute: an operator is copied, a lock cannot be
 
     def __init__(
@@ -119,7 +129,7 @@ class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         """Go on after what was waited for, with the settings that were rendered before it."""
         found = validate_execute_complete_event(event)
         if found["status"] != "success":
-            raise AirflowFailException(found["message"])
+            fail_at_once(found["message"])
         self.log.info(found["message"])
         return self._go_on(context, settings)
 
@@ -131,15 +141,19 @@ class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
 
     def _go_on(self, context: Context, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
         stop = self._stop = threading.Event()
-        with failing_at_once():
+        budget = TimeBudget.of(self, context, stop, retry=ADOPTED)
+        with failing_at_once(budget):
             request = NativeExportRequest.from_settings(
                 settings or {name: getattr(self, name) for name in COERCIONS}
             )
-            ports = native_export_ports(
-                self.hook.client_for, request, stop=stop, say=self.log.info, warn=self.log.warning
+            links = ConsoleLinks(self, context).of(request.s3_uri, request.table_name)
+            ports = self.hook.native_export_ports(
+                request, stop=stop, say=self.log.info, warn=self.log.warning, clock=budget.clock
             )
             work = work_of(context, self.retries)
             while not isinstance(step := advance(request, work, ports), Finished | Nothing):
+                if isinstance(step, Waiting):
+                    links.export_job(step.export_arn)
                 if self.deferrable:
                     self._defer(step, request)
                 else:
@@ -147,8 +161,9 @@ class DynamoDBPointInTimeExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         if isinstance(step, Nothing):
             raise AirflowSkipException(step.why)
         result = step.result.to_json()
+        links.result(result)
         self._mirror(context, result)
-        return result
+        return self.finished(announce(self, context, result, request.location.uri))
 
     def _wait(self, step: Waiting | Early, ports: NativeExportPorts, stop: threading.Event) -> None:
         if isinstance(step, Early):

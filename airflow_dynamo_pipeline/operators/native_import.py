@@ -12,18 +12,29 @@ from airflow.providers.amazon.aws.utils import validate_execute_complete_event
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
-from airflow_dynamo_pipeline.adapters.native_imports import native_import_ports
-from airflow_dynamo_pipeline.airflow_versions import AirflowFailException, Context, conf
+from airflow_dynamo_pipeline.adapters.native_imports import log_group, native_import_ports
+from airflow_dynamo_pipeline.airflow_versions import Context, conf
 from airflow_dynamo_pipeline.engine.native_import import COERCIONS, NativeImportRequest
 from airflow_dynamo_pipeline.engine.native_import_end import finish, wait
 from airflow_dynamo_pipeline.engine.native_import_ports import NativeImportPorts
 from airflow_dynamo_pipeline.engine.native_import_start import Begun, begin
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
-from airflow_dynamo_pipeline.operators.running import failing_at_once, stop_from_signal, work_of
+from airflow_dynamo_pipeline.operators.assets import announce, table_uri
+from airflow_dynamo_pipeline.operators.lineage import LineageMixin
+from airflow_dynamo_pipeline.operators.lineage_flows import table_import_flow
+from airflow_dynamo_pipeline.operators.links import (
+    ConsoleLinks,
+    DynamoDBTableLink,
+    NativeImportLogLink,
+    S3PrefixLink,
+    folder_of,
+)
+from airflow_dynamo_pipeline.operators.running import fail_at_once, failing_at_once, stop_from_signal, work_of
+from airflow_dynamo_pipeline.operators.time_budget import ADOPTED, TimeBudget
 from airflow_dynamo_pipeline.triggers.native import NativeJobTrigger
 
 
-class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
+class DynamoDBTableImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]):
     """Make a new table of an export, or of other files, by DynamoDB's own ImportTable.
 
     Uses no write capacity; AWS bills by the uncompressed byte. Reads DynamoDB JSON (native full exports and
@@ -64,7 +75,9 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     aws_hook_class = DynamoDBPipelineHook
     template_fields: Sequence[str] = aws_template_fields(*COERCIONS)
     template_fields_renderers: ClassVar[dict[str, str]] = {"table_definition": "json"}
+    lineage_flow = table_import_flow
     ui_color = "#fdf3e3"
+    operator_extra_links = (S3PrefixLink(), DynamoDBTableLink(), NativeImportLogLink())
     _stop: threading.Event | None = None  # made in execute: an operator is copied, a lock cannot be
 
     def __init__(
@@ -104,18 +117,22 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Begin or adopt the import, wait for its end and return its accounts."""
-        with failing_at_once():
-            request, ports = self._request(), self._ports()
+        budget = self._budget(context)
+        with failing_at_once(budget):
+            request, ports = self._request(), self._ports(budget)
+            source = folder_of(request.s3_uri or request.manifest_uri or "")
+            links = ConsoleLinks(self, context).of(source, request.table_name)
             begun = begin(request, work_of(context, self.retries), ports)
+            links.import_log(begun.native.arn, log_group(begun.native))
         if self.deferrable and begun.native.is_running:
             self._defer(begun, request)
-        with failing_at_once():
+        with failing_at_once(budget):
             over = replace(begun, native=wait(begun.native, self.poke_interval, ports))
-            return finish(request, over, ports).to_json()
+            return self._announced(context, request, finish(request, over, ports).to_json())
 
     def execute_complete(
         self,
-        context: Context,  # noqa: ARG002  Airflow's signature
+        context: Context,
         event: dict[str, Any] | None = None,
         *,
         expected_items: int | None = None,
@@ -129,25 +146,42 @@ class DynamoDBTableImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         """
         found = validate_execute_complete_event(event)
         if found["status"] != "success":
-            raise AirflowFailException(found["message"])
-        with failing_at_once():
-            request, ports = self._request(settings), self._ports()
+            fail_at_once(found["message"])
+        budget = self._budget(context)
+        with failing_at_once(budget):
+            request, ports = self._request(settings), self._ports(budget)
             native = ports.imports.describe(found["arn"])
             begun = Begun(native=native, expected_items=expected_items, definition_uri=definition_uri)
-            return finish(request, begun, ports).to_json()
+            return self._announced(context, request, finish(request, begun, ports).to_json())
 
     def on_kill(self) -> None:
         """Stop waiting; the import goes on, and a retry adopts it."""
         if self._stop is not None:
             stop_from_signal(self._stop)
 
+    def _announced(
+        self, context: Context, request: NativeImportRequest, record: dict[str, Any]
+    ) -> dict[str, Any]:
+        source = {"s3_uri": request.s3_uri, "manifest_uri": request.manifest_uri}
+        announce(self, context, record, lambda: table_uri(self, request.table_name), **source)
+        return self.finished(record, request.to_settings())
+
     def _request(self, begun_with: Mapping[str, Any] | None = None) -> NativeImportRequest:
         rendered = {name: getattr(self, name) for name in COERCIONS}
         return NativeImportRequest.from_settings(rendered if begun_with is None else begun_with)
 
-    def _ports(self) -> NativeImportPorts:
+    def _budget(self, context: Context) -> TimeBudget:
         self._stop = threading.Event()
-        return native_import_ports(self._client, stop=self._stop, say=self.log.info, warn=self.log.warning)
+        return TimeBudget.of(self, context, self._stop, retry=ADOPTED)
+
+    def _ports(self, budget: TimeBudget) -> NativeImportPorts:
+        return native_import_ports(
+            self._client,
+            stop=budget.stop,
+            say=self.log.info,
+            warn=self.log.warning,
+            clock=budget.clock,
+        )
 
     def _client(self, service: str) -> Any:
         """A client; assuming the connection's role, if it has one, is where this can fail."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from airflow_dynamo_pipeline.airflow_versions import (
     AirflowFailException,
@@ -18,20 +19,47 @@ from airflow_dynamo_pipeline.airflow_versions import (
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.ports import JsonObject
-from airflow_dynamo_pipeline.errors import PipelineError, Temporary
+from airflow_dynamo_pipeline.engine.progress import Progress
+from airflow_dynamo_pipeline.errors import PipelineError, Stopped, Temporary
+from airflow_dynamo_pipeline.operators.messages import told
+from airflow_dynamo_pipeline.operators.time_budget import TimeBudget
 
 GAUGES = ("items", "bytes", "rejected", "consumed_units", "units_per_second_held", "share_done")
 
 
+log = logging.getLogger(__name__)
+
+
 @contextmanager
-def failing_at_once() -> Iterator[None]:
-    """Turn errors that no retry can help into AirflowFailException; the others are Airflow's to retry."""
+def failing_at_once(budget: TimeBudget | None = None) -> Iterator[None]:
+    """Turn errors that no retry can help into AirflowFailException; the others are Airflow's to retry.
+
+    Either way the first line says what to do, and stands in the log by itself: Airflow writes its own after a
+    traceback. ``budget`` tells a stop for want of time from other stops.
+    """
     try:
         yield
-    except Temporary:
+    except Temporary as error:
+        error.args = (_told_in_log(_in_time(error, budget)),)
         raise
     except PipelineError as error:
-        raise AirflowFailException(str(error)) from error
+        raise AirflowFailException(_told_in_log(error)) from error
+
+
+def fail_at_once(message: str) -> NoReturn:
+    """Fail by a message that was made elsewhere, as by a trigger."""
+    log.error(message)
+    raise AirflowFailException(message)
+
+
+def _in_time(error: Temporary, budget: TimeBudget | None) -> Temporary:
+    return budget.error() if budget and budget.is_over and isinstance(error, Stopped) else error
+
+
+def _told_in_log(error: PipelineError) -> str:
+    message = told(error)
+    log.error(message)
+    return message
 
 
 def work_of(context: Context, retries: int | None) -> Work:
@@ -62,8 +90,9 @@ def progress_report(
     """
 
     def report(progress: ProgressRecord) -> None:
-        say(progress.line())
-        push_progress(context, progress.to_json())
+        line = progress.line()
+        say(line)
+        push_progress(context, {"line": line, **progress.to_json()})
         for name in GAUGES:
             if hasattr(progress, name):
                 Stats.gauge(f"dynamo_pipeline.{prefix}.{name}", getattr(progress, name), tags=tags)
@@ -72,10 +101,14 @@ def progress_report(
 
 
 def progress_reports(
-    context: Context, say: Callable[[str], None], prefix: str, tags: dict[str, str]
+    context: Context,
+    say: Callable[[str], None],
+    prefix: str,
+    tags: dict[str, str],
+    at_stop: Callable[[Progress], None] = lambda _: None,
 ) -> Reports:
-    """The same as what an export reports to."""
-    return Reports(progress_report(context, say, prefix, tags))
+    """The same as what an export reports to; ``at_stop`` hears what there is after a stop."""
+    return Reports(progress_report(context, say, prefix, tags), at_stop=at_stop)
 
 
 def stop_from_signal(stop: threading.Event) -> None:

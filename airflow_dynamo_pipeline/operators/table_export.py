@@ -14,23 +14,34 @@ from airflow_dynamo_pipeline.engine.auto_export import export_by_choice
 from airflow_dynamo_pipeline.engine.requests import COERCIONS, ExportRequest
 from airflow_dynamo_pipeline.engine.table_export import export_table
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+from airflow_dynamo_pipeline.operators.assets import announce
+from airflow_dynamo_pipeline.operators.lineage import LineageMixin
+from airflow_dynamo_pipeline.operators.lineage_flows import export_flow
+from airflow_dynamo_pipeline.operators.links import (
+    ConsoleLinks,
+    DynamoDBTableLink,
+    NativeExportJobLink,
+    S3PrefixLink,
+)
 from airflow_dynamo_pipeline.operators.running import (
     failing_at_once,
     progress_reports,
     stop_from_signal,
     work_of,
 )
+from airflow_dynamo_pipeline.operators.time_budget import TimeBudget
 
 
-class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
+class DynamoDBExportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]):
     """Scan a table (or an index) to S3 in the layout of a native export, never faster than asked.
 
     Lossless in its default format, resumable by part, committed by a manifest written last.
     A retry resumes what an earlier attempt left; Clear of a task that failed resumes too; Clear of one
     that succeeded makes a second export. All settings are templated and may be text ("0.25", "auto", "true").
 
-    Returns (XCom) the record of ``ExportResult``: manifest_uri, export_id, start, item_count, parts,
-    segments, bytes, stored_bytes, consumed_units, seconds, units_per_second_asked, units_per_second_held.
+    Returns (XCom) the record of ``ExportResult``: manifest_uri, export_id, table_arn, start, item_count,
+    parts, segments, bytes, stored_bytes, consumed_units, seconds, units_per_second_asked,
+    units_per_second_held, plan (what the attempt began with: items, bytes, units, time and dollars).
 
     Progress every ten seconds: a log line, and the record ``progress`` in the task state store (Airflow 3.3)
     or an XCom of that name.
@@ -74,7 +85,9 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         "expression_attribute_names": "json",
         "expression_attribute_values": "json",
     }
+    lineage_flow = export_flow
     ui_color = "#e8f1fb"
+    operator_extra_links = (S3PrefixLink(), DynamoDBTableLink(), NativeExportJobLink())
     _stop: threading.Event | None = None  # made in execute: an operator is copied, a lock cannot be
 
     def __init__(
@@ -129,15 +142,23 @@ class DynamoDBExportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     def execute(self, context: Context) -> dict[str, Any]:
         """Export the table and return what was exported."""
         self._stop = threading.Event()
-        with failing_at_once():
+        budget = TimeBudget.of(self, context, self._stop)
+        with failing_at_once(budget):
             request = ExportRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
-            ports = self.hook.export_ports(request, stop=self._stop, say=self.log.info, warn=self.log.warning)
-            reports = progress_reports(context, self.log.info, "export", {"table": request.table_name})
+            links = ConsoleLinks(self, context).of(request.s3_uri, request.table_name)
+            ports = self.hook.export_ports(
+                request, stop=self._stop, say=self.log.info, warn=self.log.warning, clock=budget.clock
+            )
+            tags = {"table": request.table_name}
+            reports = progress_reports(context, self.log.info, "export", tags, budget.keep)
             work = work_of(context, self.retries)
             if request.method == "scan":
-                return export_table(request, work, ports, reports).to_json()
-            auto = self.hook.auto_ports(request, ports)
-            return export_by_choice(request, work, auto, reports)
+                record = export_table(request, work, ports, reports).to_json()
+            else:
+                record = export_by_choice(request, work, self.hook.auto_ports(request, ports), reports)
+            links.result(record)
+        announce(self, context, record, request.location.uri, table_name=request.table_name)
+        return self.finished(record)
 
     def on_kill(self) -> None:
         """Stop within a page; the parts that are open are closed and the checkpoint is written."""

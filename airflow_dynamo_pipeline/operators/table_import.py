@@ -15,17 +15,22 @@ from airflow_dynamo_pipeline.engine.import_housekeeping import ImportReports
 from airflow_dynamo_pipeline.engine.import_request import COERCIONS, ImportRequest
 from airflow_dynamo_pipeline.engine.table_import import import_table
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+from airflow_dynamo_pipeline.operators.assets import announce, announce_nothing, table_uri
+from airflow_dynamo_pipeline.operators.lineage import LineageMixin
+from airflow_dynamo_pipeline.operators.lineage_flows import import_flow
+from airflow_dynamo_pipeline.operators.links import ConsoleLinks, DynamoDBTableLink, S3PrefixLink, folder_of
 from airflow_dynamo_pipeline.operators.running import (
     failing_at_once,
     progress_report,
     stop_from_signal,
     work_of,
 )
+from airflow_dynamo_pipeline.operators.time_budget import TimeBudget
 
 ATTRIBUTES = {name: "is_dry_run" if name == "dry_run" else name for name in COERCIONS}  # settings by name
 
 
-class DynamoDBImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
+class DynamoDBImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]):
     """Write a backup into an existing table, never faster than asked, and account for every item.
 
     Reads our own exports, native full and incremental exports (DynamoDB JSON and Ion), backups of AWS Data
@@ -35,10 +40,10 @@ class DynamoDBImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     every day; Clear of a task that succeeded, or ``on_existing="new"``, imports it again.
     All settings are templated and may be text.
 
-    Returns (XCom) the record of ``ImportResult``: import_id, table_name, start, dry_run, read, written,
-    deleted, skipped, conflicted, rejected, expired, duplicates, duplicates_share, rejects_uri,
-    consumed_units, seconds, units_per_second_asked, units_per_second_held. ``read`` is always the sum of
-    written, skipped, conflicted and rejected; if it is not, the task fails.
+    Returns (XCom) the record of ``ImportResult``: import_id, table_name, table_arn, start, dry_run, read,
+    written, deleted, skipped, conflicted, rejected, expired, duplicates, duplicates_share, rejects_uri,
+    consumed_units, seconds, units_per_second_asked, units_per_second_held, plan. ``read`` is always the sum
+    of written, skipped, conflicted and rejected; if it is not, the task fails.
 
     Fails at once (AirflowFailException) on what no retry can help: settings, permissions, more than
     ``max_rejected`` items rejected, a conflict with ``on_conflict="fail"``. Throttling is waited out for as
@@ -86,7 +91,9 @@ class DynamoDBImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
         "expression_attribute_values": "json",
         "attributes": "json",
     }
+    lineage_flow = import_flow
     ui_color = "#fdf3e3"
+    operator_extra_links = (S3PrefixLink(), DynamoDBTableLink())
     _stop: threading.Event | None = None  # made in execute: an operator is copied, a lock cannot be
 
     def __init__(
@@ -145,14 +152,23 @@ class DynamoDBImportOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     def execute(self, context: Context) -> dict[str, Any]:
         """Import the backup and return its accounts."""
         self._stop = threading.Event()
-        with failing_at_once():
+        budget = TimeBudget.of(self, context, self._stop)
+        with failing_at_once(budget):
             request = ImportRequest.from_settings(
                 {name: getattr(self, field) for name, field in ATTRIBUTES.items()}
             )
-            ports = self.hook.import_ports(request, stop=self._stop, say=self.log.info, warn=self.log.warning)
+            ConsoleLinks(self, context).of(folder_of(request.s3_uri[0]), request.table_name)
+            ports = self.hook.import_ports(
+                request, stop=self._stop, say=self.log.info, warn=self.log.warning, clock=budget.clock
+            )
             report = progress_report(context, self.log.info, "import", {"table": request.table_name})
             work = work_of(context, self.retries)
-            return import_table(request, work, ports, ImportReports(report)).to_json()
+            record = import_table(request, work, ports, ImportReports(report, at_stop=budget.keep)).to_json()
+        if request.dry_run:
+            announce_nothing(self)
+        uris = list(request.s3_uri)
+        announce(self, context, record, lambda: table_uri(self, request.table_name), s3_uri=uris)
+        return self.finished(record)
 
     def on_kill(self) -> None:
         """Stop after the calls that are under way; the checkpoint is written."""

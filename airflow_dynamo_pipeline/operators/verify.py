@@ -14,10 +14,15 @@ from airflow_dynamo_pipeline.engine.table_verify import TableVerifyResult, verif
 from airflow_dynamo_pipeline.engine.verify import VerifyResult, verify_files
 from airflow_dynamo_pipeline.engine.verify_request import COERCIONS, VerifyRequest
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+from airflow_dynamo_pipeline.operators.assets import announce
+from airflow_dynamo_pipeline.operators.lineage import LineageMixin
+from airflow_dynamo_pipeline.operators.lineage_flows import verify_flow
+from airflow_dynamo_pipeline.operators.links import ConsoleLinks, DynamoDBTableLink, S3PrefixLink, folder_of
 from airflow_dynamo_pipeline.operators.running import failing_at_once, progress_reports, stop_from_signal
+from airflow_dynamo_pipeline.operators.time_budget import ANEW, TimeBudget
 
 
-class DynamoDBVerifyOperator(AwsBaseOperator[DynamoDBPipelineHook]):
+class DynamoDBVerifyOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]):
     """Compare an export with its manifest and, if a table is named, with the items of the table.
 
     Finds files that are missing, extra, truncated, swapped or changed, and edited manifests, and names each.
@@ -28,8 +33,8 @@ class DynamoDBVerifyOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     be compared with its manifest but not with a table. All settings are templated and may be text.
 
     Returns (XCom) manifest_uri, item_count, files and stored_bytes; with a table also table_name,
-    table_item_count, identical (true) and consumed_units. Fails at once with every finding. What is written
-    to the table meanwhile may be found as a difference.
+    table_arn, table_item_count, identical (true) and consumed_units. Fails at once with every finding. What
+    is written to the table meanwhile may be found as a difference.
 
     :param manifest_uri: the export's ``manifest-summary.json``, as the export operator returns it.
     :param table_name: the table whose items are compared; None (default): the table is not touched.
@@ -42,7 +47,9 @@ class DynamoDBVerifyOperator(AwsBaseOperator[DynamoDBPipelineHook]):
 
     aws_hook_class = DynamoDBPipelineHook
     template_fields: Sequence[str] = aws_template_fields(*COERCIONS)
+    lineage_flow = verify_flow
     ui_color = "#eaf7ea"
+    operator_extra_links = (S3PrefixLink(), DynamoDBTableLink())
     _stop: threading.Event | None = None  # made in execute: an operator is copied, a lock cannot be
 
     def __init__(
@@ -69,27 +76,39 @@ class DynamoDBVerifyOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare and return what was found equal."""
         self._stop = threading.Event()
-        with failing_at_once():
+        budget = TimeBudget.of(self, context, self._stop, retry=ANEW)
+        with failing_at_once(budget):
             request = VerifyRequest.from_settings({name: getattr(self, name) for name in COERCIONS})
+            links = ConsoleLinks(self, context)
+            folder = folder_of(request.manifest_uri)
+            links.prefix(folder)
             if request.table_name is None:
-                return self._files(request).to_json()
-            return self._table(request, context, self._stop).to_json()
+                record = self._files(request, self._stop, budget).to_json()
+            else:
+                links.table(request.table_name)
+                record = self._table(request, context, self._stop, budget).to_json()
+        return self.finished(announce(self, context, record, lambda: folder))
 
     def on_kill(self) -> None:
         """Stop reading after the pages that are under way."""
         if self._stop is not None:
             stop_from_signal(self._stop)
 
-    def _files(self, request: VerifyRequest) -> VerifyResult:
-        store = self.hook.reading_store(request.layout.location, self.log.warning)
+    def _files(self, request: VerifyRequest, stop: threading.Event, budget: TimeBudget) -> VerifyResult:
+        location = request.layout.location
+        store = self.hook.reading_store(location, self.log.warning, stop=stop, clock=budget.clock)
         result = verify_files(request.manifest_uri, store)
         self.log.info(
             "%s items in %s files equal their manifest", f"{result.item_count:,}", f"{result.files:,}"
         )
         return result
 
-    def _table(self, request: VerifyRequest, context: Context, stop: threading.Event) -> TableVerifyResult:
-        ports = self.hook.verify_ports(request, stop=stop, say=self.log.info, warn=self.log.warning)
+    def _table(
+        self, request: VerifyRequest, context: Context, stop: threading.Event, budget: TimeBudget
+    ) -> TableVerifyResult:
+        ports = self.hook.verify_ports(
+            request, stop=stop, say=self.log.info, warn=self.log.warning, clock=budget.clock
+        )
         reports = progress_reports(context, self.log.info, "verify", {"table": request.table_name or ""})
         result = verify_table(request, ports, reports)
         self.log.info(

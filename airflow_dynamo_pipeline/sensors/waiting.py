@@ -10,10 +10,10 @@ from airflow.providers.amazon.aws.utils import validate_execute_complete_event
 
 from airflow_dynamo_pipeline.adapters.conditions import check, services_of
 from airflow_dynamo_pipeline.adapters.conditions_look import Clients
-from airflow_dynamo_pipeline.airflow_versions import AirflowFailException, BaseSensorOperator, Context
+from airflow_dynamo_pipeline.airflow_versions import BaseSensorOperator, Context
 from airflow_dynamo_pipeline.engine.ports import JsonObject
 from airflow_dynamo_pipeline.errors import Temporary
-from airflow_dynamo_pipeline.operators.running import failing_at_once
+from airflow_dynamo_pipeline.operators.running import fail_at_once, failing_at_once
 from airflow_dynamo_pipeline.sensors.soft_fail import skipping_if_asked
 from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger, clients_of
 
@@ -67,7 +67,7 @@ class WaitsForCondition(BaseSensorOperator):
         """What the trigger found: met, or never to be."""
         found = validate_execute_complete_event(event)
         if found["status"] != "success":
-            raise AirflowFailException(found["message"])
+            fail_at_once(found["message"])
         self.log.info(found["message"])
         return found.get("value")
 

@@ -15,6 +15,7 @@ from airflow_dynamo_pipeline.airflow_versions import BaseTrigger, TriggerEvent
 from airflow_dynamo_pipeline.engine.conditions import Verdict
 from airflow_dynamo_pipeline.errors import PipelineError, Temporary
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+from airflow_dynamo_pipeline.operators.messages import told
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -93,7 +94,7 @@ class DynamoDBConditionTrigger(BaseTrigger):
         try:
             verdict = await self._wait()
         except PipelineError as error:
-            yield TriggerEvent({"status": "error", "message": str(error)})
+            yield TriggerEvent({"status": "error", "message": told(error)})
         else:
             found = {} if verdict.value is None else {"value": verdict.value}
             yield TriggerEvent({"status": "success", "message": verdict.seen, **found})

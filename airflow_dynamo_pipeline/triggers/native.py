@@ -13,6 +13,7 @@ from airflow_dynamo_pipeline.airflow_versions import BaseTrigger, TriggerEvent
 from airflow_dynamo_pipeline.engine.native_jobs import JobState
 from airflow_dynamo_pipeline.errors import PipelineError, Temporary
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+from airflow_dynamo_pipeline.operators.messages import told
 from airflow_dynamo_pipeline.triggers.dynamodb import client_of
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class NativeJobTrigger(BaseTrigger):
         try:
             state = await self._wait()
         except PipelineError as error:
-            yield TriggerEvent({"status": "error", "arn": self.arn, "message": str(error)})
+            yield TriggerEvent({"status": "error", "arn": self.arn, "message": told(error)})
         else:
             yield TriggerEvent(
                 {"status": "success", "job_status": state.status, "arn": self.arn, "message": state.seen}

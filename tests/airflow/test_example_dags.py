@@ -84,7 +84,8 @@ def test_an_export_goes_the_cheapest_way_and_says_so_in_a_real_airflow(home: Hom
 
     log = (path / "choice.log").read_text()
     assert "method scan: the cheapest, by list prices of us-east-1" in log
-    assert "full: about 0.00 dollars, no time is promised" in log
+    assert "full: less than 0.01 dollars, no time is promised" in log
+    assert "cheapest: scan; fastest: scan, the only way whose time can be told" in log
 
 
 def test_every_precondition_is_met_before_a_nightly_export_in_a_real_airflow(home: Home) -> None:

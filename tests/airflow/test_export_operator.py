@@ -85,6 +85,12 @@ def test_the_xcom_result_is_json_and_leads_to_every_item_once(
         == result["manifest_uri"]
     )
     assert result["units_per_second_held"] <= result["units_per_second_asked"] == 1000
+    plan = result["plan"]
+    assert ("us-east-1", 1000, True) == (
+        plan["region"],
+        plan["units_per_second"],
+        plan["dollars"] is not None,
+    )
     assert result["consumed_units"] > 0
     assert "2026-03-04-05-06-07-" == result["export_id"][:20]
 

@@ -15,10 +15,12 @@ import pytest
 from airflow_dynamo_pipeline.airflow_versions import (
     AirflowFailException,
     AirflowSkipException,
+    Asset,
     BaseTrigger,
 )
 from airflow_dynamo_pipeline.engine.native_export_request import COERCIONS
 from airflow_dynamo_pipeline.errors import Stopped
+from airflow_dynamo_pipeline.operators.links import NativeExportJobLink
 from airflow_dynamo_pipeline.operators.native import DynamoDBPointInTimeExportOperator
 from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
 from airflow_dynamo_pipeline.triggers.native import NativeJobTrigger
@@ -29,7 +31,7 @@ from tests.faults.calls import Call
 from tests.faults.endpoint import Door
 from tests.faults.native_export_world import URI, NativeWorld
 from tests.services.clients import ACCESS_KEY, REGION, SECRET_KEY
-from tests.unit.airflow_parts import deferral_of
+from tests.unit.airflow_parts import OutletEventAccessors, deferral_of
 
 NewTask = Callable[..., FakeTask]
 
@@ -103,6 +105,46 @@ def test_it_waits_for_the_export_and_says_what_was_exported(world: NativeWorld, 
         "billed_bytes": 500,
     }.items() <= result.items()
     assert result == json.loads(json.dumps(result))
+
+
+@pytest.mark.usefixtures("door")
+def test_the_job_is_shown_before_the_task_is_deferred(world: NativeWorld, new_task: NewTask) -> None:
+    task = new_task()
+    deferral_of(export(deferrable=True), context_of(task))
+
+    (made,) = world.exports.made
+    (parts,) = task.pushed[NativeExportJobLink.key]
+    expected = f"https://console.aws.amazon.com/dynamodbv2/home?region={made.arn.split(':')[3]}#exports"
+    assert expected == NativeExportJobLink().format_link(**parts)
+
+
+@pytest.mark.usefixtures("door")
+def test_what_was_exported_is_told_to_whoever_waits_for_the_asset(new_task: NewTask) -> None:
+    made = Asset(URI)
+    context: Any = {**context_of(new_task()), "outlet_events": OutletEventAccessors()}
+
+    result = export(outlets=[made]).execute(context)
+
+    assert result == context["outlet_events"][made].extra
+    assert 5 == result["item_count"]
+
+
+@pytest.mark.usefixtures("door")
+def test_lineage_leads_from_the_table_to_the_prefix_also_after_a_deferral(
+    world: NativeWorld, new_task: NewTask
+) -> None:
+    task = new_task()
+    deferral = deferral_of(export(deferrable=True), context_of(task))
+    (event,) = events_of(deferral.trigger)
+    resumed = export(deferrable=True)
+    getattr(resumed, deferral.method_name)(context_of(task), event)
+
+    told = resumed.get_openlineage_facets_on_complete(None)
+
+    ((read,), (written,)) = told.inputs, told.outputs
+    assert world.exports.made[0].arn.startswith(f"{read.namespace}:{read.name}/export/")
+    assert URI == f"{written.namespace}/{written.name}"
+    assert 5 == written.outputFacets["outputStatistics"].rowCount
 
 
 @pytest.mark.usefixtures("door")

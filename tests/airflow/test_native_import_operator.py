@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from airflow_dynamo_pipeline.adapters import native_imports
-from airflow_dynamo_pipeline.airflow_versions import AirflowFailException
+from airflow_dynamo_pipeline.airflow_versions import AirflowFailException, Asset
 from airflow_dynamo_pipeline.engine.native_import import COERCIONS
 from airflow_dynamo_pipeline.errors import Stopped
+from airflow_dynamo_pipeline.operators.links import NativeImportLogLink
 from airflow_dynamo_pipeline.operators.native_import import DynamoDBTableImportOperator
 from tests.airflow.conftest import FakeTask, context_of
 from tests.faults.attempts import BUCKET, items
@@ -22,7 +23,7 @@ from tests.faults.endpoint import Door
 from tests.faults.import_backups import Laid, files, native_base
 from tests.faults.native_import_world import PARAMETERS, TARGET, NativeWorld
 from tests.services.clients import ACCESS_KEY, SECRET_KEY
-from tests.unit.airflow_parts import deferral_of, environment
+from tests.unit.airflow_parts import OutletEventAccessors, deferral_of, environment
 
 NewTask = Callable[..., FakeTask]
 BOTH_WAYS = pytest.mark.parametrize("deferrable", [False, True], ids=["waiting", "deferrable"])
@@ -73,11 +74,12 @@ def bad_stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         yield made.at(door)
 
 
-def run(operator: DynamoDBTableImportOperator, task: FakeTask) -> Any:
+def run(operator: DynamoDBTableImportOperator, task: FakeTask, context: Any = None) -> Any:
     """Execute as Airflow does: if it defers, store the trigger and its arguments as JSON, and resume."""
+    context = context or context_of(task)
     if not operator.deferrable:
-        return operator.execute(context_of(task))
-    deferral = deferral_of(operator, context_of(task))
+        return operator.execute(context)
+    deferral = deferral_of(operator, context)
     path, arguments = deferral.trigger.serialize()
     module, _, name = path.rpartition(".")
     trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
@@ -87,7 +89,7 @@ def run(operator: DynamoDBTableImportOperator, task: FakeTask) -> Any:
 
     event = json.loads(json.dumps(asyncio.run(first())))
     given = json.loads(json.dumps({**(deferral.kwargs or {}), "event": event}))
-    return operator.resume_execution(deferral.method_name, given, context_of(task))
+    return operator.resume_execution(deferral.method_name, given, context)
 
 
 def test_every_setting_of_a_native_import_is_a_templated_parameter() -> None:
@@ -114,6 +116,38 @@ def test_an_export_becomes_a_table_and_its_accounts_are_returned(
         "not_restored": [],
     } == result
     assert COUNT == len(stage.world.items)
+
+
+@BOTH_WAYS
+def test_the_log_is_shown_and_the_accounts_are_told(
+    stage: Stage, new_task: NewTask, deferrable: bool
+) -> None:
+    task, made = new_task(), Asset("dynamodb://us-east-1/restored")
+    context = {**context_of(task), "outlet_events": OutletEventAccessors()}
+    operator = stage.operator(deferrable=deferrable, outlets=[made])
+
+    result = run(operator, task, context)
+
+    (parts,) = task.pushed[NativeImportLogLink.key]
+    assert NativeImportLogLink().format_link(**parts).endswith("/log-group/%2Faws-dynamodb%2Fimports")
+    source = {"s3_uri": stage.world.uri, "manifest_uri": None}
+    assert {**result, **source} == context["outlet_events"][made].extra
+
+
+@BOTH_WAYS
+def test_lineage_leads_from_what_it_began_with_to_the_table_that_it_made(
+    stage: Stage, new_task: NewTask, deferrable: bool
+) -> None:
+    operator = stage.operator(deferrable=deferrable)
+    result = run(operator, new_task())
+    operator.s3_uri = "s3://elsewhere/rendered-anew"
+
+    told = operator.get_openlineage_facets_on_complete(None)
+
+    ((read,), (made,)) = told.inputs, told.outputs
+    assert stage.world.uri.startswith(f"{read.namespace}/{read.name}/AWSDynamoDB/")
+    assert result["table_arn"] == f"{made.namespace}:{made.name}"
+    assert COUNT == made.outputFacets["outputStatistics"].rowCount
 
 
 def test_settings_may_be_rendered_text(stage: Stage, new_task: NewTask) -> None:

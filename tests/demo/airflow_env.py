@@ -12,6 +12,7 @@ from tests.services.clients import ACCESS_KEY, REGION, SECRET_KEY
 EXAMPLE_DAGS = Path(__file__).parents[2] / "example_dags"
 USER = "admin"
 PASSWORD = "admin"
+NOT_INHERITED = ("AIRFLOW", "AWS_", "OPENLINEAGE_")
 
 
 def airflow_environment(home: Path, services: Services, port: int) -> dict[str, str]:
@@ -19,9 +20,7 @@ def airflow_environment(home: Path, services: Services, port: int) -> dict[str, 
     url = f"http://127.0.0.1:{port}"
     passwords = home / "passwords.json"
     passwords.write_text(json.dumps({USER: PASSWORD}))
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "AWS_"))
-    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(NOT_INHERITED)}
     return {
         **inherited,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",

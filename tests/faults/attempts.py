@@ -13,10 +13,12 @@ import pytest
 
 from airflow_dynamo_pipeline.adapters.memory import MemoryStore
 from airflow_dynamo_pipeline.adapters.wiring import export_ports
+from airflow_dynamo_pipeline.engine.deadline import DeadlineClock
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.layout import ExportLayout
 from airflow_dynamo_pipeline.engine.manifest import read_summary
+from airflow_dynamo_pipeline.engine.ports import Clock
 from airflow_dynamo_pipeline.engine.progress import Progress
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 from airflow_dynamo_pipeline.engine.table_export import ExportResult, export_table
@@ -100,10 +102,12 @@ class Attempt:
     work: Work = field(default_factory=lambda: Work(run="dag|task|-1|run", generation="0", began_at=EPOCH))
     clock: HarnessClock | None = None
     impatient: bool = False
+    seconds: float | None = None  # after which it stops by itself
     outcome: ExportResult | BaseException | None = None
     said: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
+    stopped: list[Progress] = field(default_factory=list)  # what there was after a stop
     stop: threading.Event = field(default_factory=threading.Event)
     operations: list[str] = field(default_factory=list)
     struck: list[Fault] = field(default_factory=list)
@@ -123,11 +127,12 @@ class Attempt:
             stop=self.stop,
             say=self.said.append,
             warn=self.warned.append,
-            clock=door.clock,
+            clock=in_time(door.clock, self.stop, self.seconds),
             around=door.around,
         )
+        reports = Reports(self.reports.append, at_stop=self.stopped.append)
         try:
-            self.outcome = export_table(self.request, self.work, ports, Reports(self.reports.append))
+            self.outcome = export_table(self.request, self.work, ports, reports)
         except (PipelineError, Killed) as error:
             self.outcome = error
         finally:
@@ -140,6 +145,11 @@ class Attempt:
         """The result of an attempt that must have succeeded."""
         assert isinstance(self.outcome, ExportResult), repr(self.outcome)
         return self.outcome
+
+
+def in_time(clock: Clock, stop: threading.Event, seconds: float | None) -> Clock:
+    """A clock by which an attempt stops after so many seconds; None: it never does."""
+    return clock if seconds is None else DeadlineClock(clock, stop, seconds)
 
 
 def in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

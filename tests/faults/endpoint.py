@@ -49,6 +49,7 @@ TARGETS = {
 
 # A StepClock stands still by itself while its one running thread makes a call; it knows no slow replies.
 HarnessClock = VirtualClock | StepClock
+CALLING = threading.local()  # whether this thread is in a call
 
 
 class Killed(BaseException):
@@ -246,14 +247,21 @@ class _MortalTransport:
 
 @contextlib.contextmanager
 def _fate(door: Door) -> Iterator[None]:
-    """Time stands still meanwhile. Raises Killed before, or in place of any outcome, if the process died."""
+    """Time stands still meanwhile. Raises Killed before, or in place of any outcome, if the process died.
+
+    A transport may hand a call on to botocore's session: that is one call, and as busy as one.
+    """
     door.alive()
+    within = getattr(CALLING, "now", False)
+    CALLING.now = True
     try:
-        with door.busy():
+        with contextlib.nullcontext() if within else door.busy():
             yield
     except Exception:
         door.alive()
         raise
+    finally:
+        CALLING.now = within
     door.alive()
 
 

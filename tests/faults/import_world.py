@@ -23,7 +23,7 @@ from airflow_dynamo_pipeline.engine.table_import import import_table
 from airflow_dynamo_pipeline.errors import PipelineError
 from airflow_dynamo_pipeline.formats import lines
 from tests.clock import EPOCH, VirtualClock
-from tests.faults.attempts import BUCKET, NO_WAITING, QUIET_SECONDS, Item, Objects, text_of
+from tests.faults.attempts import BUCKET, NO_WAITING, QUIET_SECONDS, Item, Objects, in_time, text_of
 from tests.faults.calls import Call
 from tests.faults.endpoint import Door, FakeAws, HarnessClock, Killed
 from tests.faults.import_backups import Laid
@@ -123,6 +123,7 @@ class ImportAttempt:
     work: Work = field(default_factory=working)
     clock: HarnessClock | None = None
     impatient: bool = False
+    seconds: float | None = None  # after which it stops by itself
     stop_at: int | None = None  # the call before which it is told to stop
     outcome: ImportResult | BaseException | None = None
     said: list[str] = field(default_factory=list)
@@ -149,7 +150,7 @@ class ImportAttempt:
             stop=self.stop,
             say=self.said.append,
             warn=self.warned.append,
-            clock=door.clock,
+            clock=in_time(door.clock, self.stop, self.seconds),
             around=door.around,
         )
         try:

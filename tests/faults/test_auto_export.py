@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from airflow_dynamo_pipeline.adapters.auto_wiring import auto_ports
@@ -11,6 +12,7 @@ from airflow_dynamo_pipeline.adapters.wiring import export_ports
 from airflow_dynamo_pipeline.engine.auto_export import export_by_choice
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
+from airflow_dynamo_pipeline.engine.prices import prices_from
 from airflow_dynamo_pipeline.errors import PipelineError
 from tests.clock import EPOCH
 from tests.faults.attempts import TABLE, asked, items
@@ -35,7 +37,13 @@ class Run:
         return self.operations.count(operation)
 
 
-def attempt(world: NativeWorld, *faults: Fault, generation: str = "0", **settings: Any) -> Run:
+def attempt(
+    world: NativeWorld,
+    *faults: Fault,
+    generation: str = "0",
+    prices_file: str | None = None,
+    **settings: Any,
+) -> Run:
     """One attempt of one run."""
     run = Run()
     request = asked(method="auto", **settings)
@@ -48,7 +56,7 @@ def attempt(world: NativeWorld, *faults: Fault, generation: str = "0", **setting
             warn=run.said.append,
             clock=door.clock,
         )
-        auto = auto_ports(door.client, request, ports)
+        auto = auto_ports(door.client, request, replace(ports, prices=prices_from(prices_file)))
         work = Work(run="dag|task|-1|run", generation=generation, began_at=EPOCH)
         try:
             run.record = export_by_choice(request, work, auto, Reports(lambda _: None))
@@ -71,6 +79,36 @@ def test_a_native_export_is_made_where_the_scan_would_take_too_long() -> None:
     run = attempt(world, **HURRY)
 
     assert ("full", 5, 0) == (run.record["method"], run.record["item_count"], run.count(SCAN))
+
+
+def test_the_record_has_the_plan_and_the_choice_whichever_way_is_gone() -> None:
+    scan, native = attempt(NativeWorld()), attempt(NativeWorld(), **HURRY)
+
+    assert ("scan", "full") == (scan.record["plan"]["method"], native.record["plan"]["method"])
+    for run in (scan, native):
+        plan = run.record["plan"]
+        assert ("us-east-1", "scan") == (plan["region"], plan["cheapest"])
+        assert plan["bytes"] > 0
+        assert ["scan", "full", "incremental"] == [way["method"] for way in plan["methods"]]
+
+
+def test_a_native_export_says_what_it_costs_when_it_is_asked_for_and_when_it_is_complete() -> None:
+    run = attempt(NativeWorld(), **HURRY)
+
+    asked_for = next(line for line in run.said if line.startswith("the full export: arn:"))
+    assert "about 5 items and " in asked_for
+    assert "dollars (list prices of us-east-1, " in asked_for
+    complete = next(line for line in run.said if "bytes billed" in line)
+    assert "dollars (list prices of us-east-1, " in complete
+
+
+def test_a_native_export_has_the_prices_of_the_scan(tmp_path: Path) -> None:
+    ours = tmp_path / "ours.json"
+    ours.write_text('{"export_gb": 5}', "utf-8")
+
+    run = attempt(NativeWorld(), prices_file=str(ours), **HURRY)
+
+    assert any(f"bytes billed, less than 0.01 dollars (prices of {ours} " in line for line in run.said)
 
 
 def test_a_retry_adopts_the_native_export_that_was_asked_for() -> None:

@@ -6,30 +6,24 @@ table, which it judges. A call that is not listed here is an error, never allowe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from tests.services.clients import REGION
-
-ACCOUNT = "111122223333"
-KEY_OF_ALIASES = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0f0f0f0f-1111-2222-3333-444444444444"
-
-Parameters = Mapping[str, Any]
-KmsKeys = dict[str, str]  # object ARN -> the key it was written with, as the writer named it
-
-
-class UnknownCall(AssertionError):
-    """No rule says what a call needs; add it to ``CALLS``."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """One action on one resource, and the condition keys that the service would hand to IAM."""
-
-    action: str
-    resource: str
-    context: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+from tests.integration.policy_calls_emr import EMR_CALLS
+from tests.integration.policy_calls_tables import TABLE_CALLS
+from tests.integration.policy_needs import (
+    KmsKeys,
+    Need,
+    Parameters,
+    Rule,
+    UnknownCall,
+    account_wide,
+    bucket_arn,
+    kms,
+    list_bucket,
+    object_arn,
+    on_table,
+    table_arn,
+)
 
 
 def needs_of(service: str, operation: str, parameters: Parameters, keys: KmsKeys) -> list[Need]:
@@ -40,80 +34,33 @@ def needs_of(service: str, operation: str, parameters: Parameters, keys: KmsKeys
     return list(rule(parameters, keys))
 
 
-def needed_to_hear_of_absence(parameters: Parameters) -> Need:
-    """Without this S3 answers "access denied" for an object that is not there; its key is the prefix."""
-    return _list_bucket(parameters, parameters["Key"])
-
-
-def bucket_arn(parameters: Parameters) -> str:
-    return f"arn:aws:s3:::{parameters['Bucket']}"
-
-
-def object_arn(parameters: Parameters, key: str | None = None) -> str:
-    return f"{bucket_arn(parameters)}/{parameters['Key'] if key is None else key}"
-
-
-def _list_bucket(parameters: Parameters, prefix: str | None) -> Need:
-    context = {} if prefix is None else {"s3:prefix": (prefix,)}
-    return Need("s3:ListBucket", bucket_arn(parameters), context)
-
-
-def _kms(action: str, named: str) -> Need:
-    """S3 asks KMS in the caller's name."""
-    via = {"kms:ViaService": (f"s3.{REGION}.amazonaws.com",)}
-    if named.startswith("alias/"):
-        return Need(action, KEY_OF_ALIASES, {**via, "kms:ResourceAliases": ("alias/unrelated", named)})
-    arn = named if named.startswith("arn:") else f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{named}"
-    return Need(action, arn, via)
-
-
 # --- the calls ------------------------------------------------------------------------------------
-
-Rule = Callable[[Parameters, KmsKeys], Iterator[Need]]
-
-
-def _on_table(action: str) -> Rule:
-    def rule(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
-        yield Need(action, _table_arn(parameters["TableName"]))
-
-    return rule
 
 
 def _on_tables(action: str) -> Rule:
     def rule(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
         for table in parameters["RequestItems"]:
-            yield Need(action, _table_arn(table))
+            yield Need(action, table_arn(table))
 
     return rule
 
 
 def _tags(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
     """By ARN; DynamoDB Local's names a region and an account of its own."""
-    yield Need("dynamodb:ListTagsOfResource", _table_arn(parameters["ResourceArn"].rpartition("/")[2]))
-
-
-def _table_arn(name: str) -> str:
-    return name if name.startswith("arn:") else f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{name}"
+    yield Need("dynamodb:ListTagsOfResource", table_arn(parameters["ResourceArn"].rpartition("/")[2]))
 
 
 def _scan(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
-    table, index = _table_arn(parameters["TableName"]), parameters.get("IndexName")
+    table, index = table_arn(parameters["TableName"]), parameters.get("IndexName")
     yield Need("dynamodb:Scan", f"{table}/index/{index}" if index else table)
 
 
-def _account_wide(action: str) -> Rule:
-    def rule(_: Parameters, __: KmsKeys) -> Iterator[Need]:
-        yield Need(action, "*")
-
-    return rule
-
-
 def _head_bucket(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
-    yield _list_bucket(parameters, None)
+    yield list_bucket(parameters, None)
 
 
 def _list_objects(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
-    yield _list_bucket(parameters, parameters.get("Prefix"))
+    yield list_bucket(parameters, parameters.get("Prefix"))
 
 
 def _list_uploads(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
@@ -124,7 +71,7 @@ def _read(parameters: Parameters, keys: KmsKeys) -> Iterator[Need]:
     arn = object_arn(parameters)
     yield Need("s3:GetObject", arn)
     if arn in keys:
-        yield _kms("kms:Decrypt", keys[arn])
+        yield kms("kms:Decrypt", keys[arn])
 
 
 def _head(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
@@ -134,9 +81,12 @@ def _head(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
 def _begin_write(parameters: Parameters, keys: KmsKeys) -> Iterator[Need]:
     arn = object_arn(parameters)
     yield Need("s3:PutObject", arn)
+    key = keys.get(bucket_arn(parameters), "")  # by which the bucket encrypts of itself
     if parameters.get("ServerSideEncryption") == "aws:kms":
-        keys[arn] = parameters["SSEKMSKeyId"]
-        yield _kms("kms:GenerateDataKey", keys[arn])
+        key = parameters["SSEKMSKeyId"]
+    if key:
+        keys[arn] = key
+        yield kms("kms:GenerateDataKey", key)
 
 
 def _go_on_writing(parameters: Parameters, keys: KmsKeys) -> Iterator[Need]:
@@ -144,7 +94,7 @@ def _go_on_writing(parameters: Parameters, keys: KmsKeys) -> Iterator[Need]:
     arn = object_arn(parameters)
     yield Need("s3:PutObject", arn)
     if arn in keys:
-        yield _kms("kms:Decrypt", keys[arn])
+        yield kms("kms:Decrypt", keys[arn])
 
 
 def _abort(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
@@ -157,14 +107,16 @@ def _delete(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
 
 
 CALLS: Mapping[tuple[str, str], Rule] = {
-    ("cloudwatch", "GetMetricStatistics"): _account_wide("cloudwatch:GetMetricStatistics"),
+    **EMR_CALLS,
+    **TABLE_CALLS,
+    ("cloudwatch", "GetMetricStatistics"): account_wide("cloudwatch:GetMetricStatistics"),
     ("dynamodb", "BatchWriteItem"): _on_tables("dynamodb:BatchWriteItem"),
-    ("dynamodb", "DeleteItem"): _on_table("dynamodb:DeleteItem"),
-    ("dynamodb", "DescribeContinuousBackups"): _on_table("dynamodb:DescribeContinuousBackups"),
-    ("dynamodb", "DescribeTable"): _on_table("dynamodb:DescribeTable"),
-    ("dynamodb", "DescribeTimeToLive"): _on_table("dynamodb:DescribeTimeToLive"),
+    ("dynamodb", "DeleteItem"): on_table("dynamodb:DeleteItem"),
+    ("dynamodb", "DescribeContinuousBackups"): on_table("dynamodb:DescribeContinuousBackups"),
+    ("dynamodb", "DescribeTable"): on_table("dynamodb:DescribeTable"),
+    ("dynamodb", "DescribeTimeToLive"): on_table("dynamodb:DescribeTimeToLive"),
     ("dynamodb", "ListTagsOfResource"): _tags,
-    ("dynamodb", "PutItem"): _on_table("dynamodb:PutItem"),
+    ("dynamodb", "PutItem"): on_table("dynamodb:PutItem"),
     ("dynamodb", "Scan"): _scan,
     ("s3", "AbortMultipartUpload"): _abort,
     ("s3", "CompleteMultipartUpload"): _go_on_writing,
@@ -177,5 +129,5 @@ CALLS: Mapping[tuple[str, str], Rule] = {
     ("s3", "ListObjectsV2"): _list_objects,
     ("s3", "PutObject"): _begin_write,
     ("s3", "UploadPart"): _go_on_writing,
-    ("service-quotas", "GetServiceQuota"): _account_wide("servicequotas:GetServiceQuota"),
+    ("service-quotas", "GetServiceQuota"): account_wide("servicequotas:GetServiceQuota"),
 }

@@ -35,13 +35,13 @@ def _operator(stage: Stage, **settings: Any) -> DynamoDBImportOperator:
     return DynamoDBImportOperator(task_id="import", **given)
 
 
-def _import(stage: Stage, run_id: str = "", **settings: Any) -> dict[str, Any]:
+def import_(stage: Stage, run_id: str = "", **settings: Any) -> dict[str, Any]:
     operator = _operator(stage, **settings)
     return operator.execute(context_of(FakeTask(run_id or uuid.uuid4().hex)))
 
 
 def _import_all(stage: Stage, run_id: str = "", **settings: Any) -> None:
-    result = _import(stage, run_id, **settings)
+    result = import_(stage, run_id, **settings)
     assert (COUNT, COUNT) == (result["read"], result["written"] + result["skipped"])
 
 
@@ -53,7 +53,7 @@ def _put_backup(stage: Stage) -> None:
     )
 
 
-def _put_changes(stage: Stage) -> None:
+def put_changes(stage: Stage) -> None:
     """Changes that are encrypted; of their batch one item is refused, so each is written by itself."""
     changed = {"Metadata": {"WriteTimestampMicros": {"N": "1"}}}
     body = b"".join(json.dumps({**changed, **change}).encode() + b"\n" for change in CHANGES)
@@ -80,7 +80,7 @@ def _index(key: list[dict[str, str]]) -> dict[str, Any]:
 
 
 def _changes(stage: Stage) -> None:
-    result = _import(
+    result = import_(
         stage,
         table_name=stage.new_table + INDEXED,
         file_format="incremental",
@@ -106,16 +106,16 @@ def _resume(stage: Stage) -> None:
         first.execute(context_of(FakeTask(run_id)))
     stage.after = nothing
 
-    result = _import(stage, run_id, s3_uri=f"{stage.uri}/backup")
+    result = import_(stage, run_id, s3_uri=f"{stage.uri}/backup")
 
     assert ("resume", COUNT) == (result["start"], result["written"])
 
 
 def _adopt(stage: Stage) -> None:
     run_id = uuid.uuid4().hex
-    first = _import(stage, run_id, s3_uri=f"{stage.uri}/backup")
+    first = import_(stage, run_id, s3_uri=f"{stage.uri}/backup")
 
-    assert {**first, "start": "adopt"} == _import(stage, run_id, s3_uri=f"{stage.uri}/backup")
+    assert {**first, "start": "adopt"} == import_(stage, run_id, s3_uri=f"{stage.uri}/backup")
 
 
 def _from_the_command_line(stage: Stage) -> None:
@@ -139,7 +139,7 @@ EVERYTHING = _run(
     "import of encrypted changes into an on-demand table with an index",
     _changes,
     "--table {new_table}" + INDEXED + " --s3-uri {uri} --s3-sse-kms-key-id {key}",
-    prepare=_put_changes,
+    prepare=put_changes,
 )
 ABSOLUTE = "--table {new_table} --s3-uri {uri}/backup --no-on-demand-ratio"
 BATCHES = _run(

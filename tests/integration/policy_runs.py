@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from airflow_dynamo_pipeline.adapters.policies import POLICIES
+from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES
 from airflow_dynamo_pipeline.airflow_versions import Context
 from airflow_dynamo_pipeline.cli.main import main
 from airflow_dynamo_pipeline.errors import Stopped
@@ -32,6 +32,7 @@ from tests.unit.airflow_parts import deferral_of
 MIB = 1024 * 1024
 IN_PIECES: Mapping[str, Any] = {"compression": "none", "part_bytes": 10 * MIB}
 CAPACITY = frozenset({"cloudwatch:GetMetricStatistics", "servicequotas:GetServiceQuota"})
+BEARABLE = frozenset({"servicequotas:GetServiceQuota"})  # an export takes 40,000 units then, and says so
 HEAD_BUCKET = frozenset({"HeadBucket"})  # it has no prefix, so a policy for one prefix denies it
 
 
@@ -41,11 +42,13 @@ class Run:
 
     name: str
     operator: str
-    act: Callable[[Stage], object]
+    act: Callable[[Any], object]  # of a Stage, or where there is a fake of a FakeStage
     arguments: str  # of iam-policy; {table}, {uri} and so on are names of the stage
-    prepare: Callable[[Stage], object] = nothing  # before the policy is in force
+    prepare: Callable[[Any], object] = nothing  # before the policy is in force
     borne: frozenset[str] = frozenset()  # operations that are denied, which does no harm
     unused: frozenset[str] = frozenset()  # actions that only another way of using it needs
+    bearable: frozenset[str] = BEARABLE  # actions whose lack is told and borne
+    fake: Callable[[], Any] | None = None  # a world of the fault tests, instead of servers of this machine
 
     def printed(self, names: Mapping[str, str]) -> dict[str, Any]:
         """The policy for this run, as the command prints it."""
@@ -53,8 +56,8 @@ class Run:
 
 
 def printed(operator: str, arguments: str) -> dict[str, Any]:
-    """What ``dynamo-pipeline iam-policy`` prints for an operator."""
-    done = CliRunner().invoke(main, ["iam-policy", POLICIES[operator].command, *arguments.split()])
+    """What ``dynamo-pipeline iam-policy`` prints for an operator, or for whatever else has a policy."""
+    done = CliRunner().invoke(main, ["iam-policy", ALL_POLICIES[operator].command, *arguments.split()])
     assert 0 == done.exit_code, done.output
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -185,7 +188,7 @@ ONE = Run(
 # --- sensors --------------------------------------------------------------------------------------
 
 
-def _execute(stage: Stage, sensor: Any) -> None:
+def execute_sensor(stage: Stage, sensor: Any) -> None:
     """Execute a sensor as Airflow does; one that defers comes back from its trigger."""
     if not sensor.deferrable or isinstance(sensor, S3KeyExistsSensor):
         sensor.execute(Context())
@@ -211,14 +214,16 @@ def _wait_for_mode(stage: Stage, **settings: Any) -> None:
         BillingMode="PROVISIONED",
         ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
     )
-    _execute(stage, DynamoDBProvisionedModeSensor(task_id="w", table_name=stage.new_table, **settings))
+    execute_sensor(stage, DynamoDBProvisionedModeSensor(task_id="w", table_name=stage.new_table, **settings))
 
 
 def _wait_for_recovery(stage: Stage, **settings: Any) -> None:
     stage.between_looks = lambda: stage.dynamodb.update_continuous_backups(
         TableName=stage.new_table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
-    _execute(stage, DynamoDBPointInTimeRecoverySensor(task_id="w", table_name=stage.new_table, **settings))
+    execute_sensor(
+        stage, DynamoDBPointInTimeRecoverySensor(task_id="w", table_name=stage.new_table, **settings)
+    )
 
 
 def _put(stage: Stage) -> None:
@@ -230,7 +235,7 @@ def _wait_for_object(stage: Stage, *keys: str, **settings: Any) -> None:
     """It comes late, so that its absence is seen as well."""
     stage.between_looks = lambda: _put(stage)
     uris = [f"s3://{stage.bucket}/{key}" for key in keys]
-    _execute(stage, S3KeyExistsSensor(task_id="w", bucket_key=uris, **settings))
+    execute_sensor(stage, S3KeyExistsSensor(task_id="w", bucket_key=uris, **settings))
     assert "daily/done" in stage.listed()
 
 

@@ -20,12 +20,12 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.session import Session
 
 from tests.integration.faults import ROLE, answer, s3_error, sent
-from tests.integration.policy_calls import (
+from tests.integration.policy_calls import needs_of
+from tests.integration.policy_needs import (
     KmsKeys,
     Need,
     UnknownCall,
     needed_to_hear_of_absence,
-    needs_of,
     object_arn,
 )
 from tests.services.clients import REGION
@@ -264,7 +264,8 @@ def _by_protocol(message: str) -> Callable[[AWSPreparedRequest], AWSResponse]:
         if b"urlencoded" in _bytes(request.headers.get("Content-Type", "")):
             return answer(request, 403, {"content-type": "text/xml"}, query.encode())
         body = json.dumps({"__type": "AccessDeniedException", "message": message}).encode()
-        return answer(request, 400, {"content-type": "application/x-amz-json-1.0"}, body)
+        headers = {"content-type": "application/x-amz-json-1.0", "x-amzn-errortype": "AccessDeniedException"}
+        return answer(request, 400, headers, body)
 
     return fault
 

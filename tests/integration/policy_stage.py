@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_dynamo_pipeline.operators.table_export import DynamoDBExportOperator
 from tests.airflow.conftest import FakeTask, context_of
-from tests.integration.policy_calls import KmsKeys
+from tests.integration.policy_needs import KmsKeys
 from tests.integration.policy_simulator import Call, Policy, Simulator
 from tests.integration.world import QUICK, Item
 

@@ -58,7 +58,7 @@ class Command:
     arguments: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
 
-    def start(self, *more: str) -> subprocess.Popen[str]:
+    def start(self, *more: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-c", COMMAND, *self.arguments, *more],
             env={
@@ -78,7 +78,7 @@ class Command:
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
 
@@ -146,7 +146,9 @@ def test_an_export_prints_one_json_object_and_its_files_hold_every_item(world: W
     assert (len(ITEMS), "new", 3) == (result["item_count"], result["start"], result["segments"])
     assert multiset(ITEMS) == multiset(world.items(result["manifest_uri"]))
     assert "about 6,200 items" in done.err
-    assert "100%: 6,200 items" in done.err
+    messages = [json.loads(line) for line in done.err.splitlines()]
+    assert len(ITEMS) == messages[-1]["items"]
+    assert "status" == messages[-1]["message_type"]
 
 
 def test_a_person_gets_a_table_with_the_uri_whole(world: World, table: str) -> None:
@@ -393,5 +395,7 @@ def test_the_same_command_after_success_makes_a_second_export_beside_the_first(t
 def test_a_second_run_is_refused_while_the_first_lives_and_the_first_ends_well(twenty: Twenty) -> None:
     assert (11, "") == (twenty.second.code, twenty.second.out)
     assert "another live run is working on this export" in twenty.second.err
-    assert "HINT" in twenty.second.err
+    error = json.loads(twenty.second.err.splitlines()[-1])
+    assert (11, "LeaseHeld") == (error["exit_code"], error["code"])
+    assert error["hint"]
     assert ("new", len(ITEMS)) == (twenty.first.result["start"], twenty.first.result["item_count"])

@@ -78,6 +78,32 @@ def test_a_signal_stops_it_the_same_command_goes_on_and_a_third_call_is_refused(
     assert "was imported into table" in refused.err
 
 
+def test_items_that_are_rejected_are_in_the_exit_code_of_dry_run_and_import(
+    command: Command, s3: S3Client, bucket: str, gateway: DynamoDBClient, table: str
+) -> None:
+    s3.put_object(Bucket=bucket, Key="old/part-1.json", Body=b'{"Item": {"no_key": {"S": "x"}}}\n')
+
+    looked = command.run("--dry-run", *QUICK)
+    too_many = command.run(*QUICK)
+    tolerated = command.run("--max-rejected", "1", *QUICK)
+
+    assert [3, 1, 3] == [looked.code, too_many.code, tolerated.code]
+    assert [1, 1] == [json.loads(done.out)["rejected"] for done in (looked, tolerated)]
+    assert "" == too_many.out
+    assert multiset(ITEMS) == multiset(held(gateway, table))
+
+
+def test_an_import_that_another_one_works_on_is_locked(
+    command: Command, gateway: DynamoDBClient, table: str
+) -> None:
+    with running(command.start(*SLOW)):
+        wait_until_begun(gateway, table)
+        second = command.run(*QUICK)
+
+    assert (11, "") == (second.code, second.out)
+    assert "LeaseHeld" == json.loads(second.err.splitlines()[-1])["code"]
+
+
 def test_a_dry_run_may_be_followed_by_the_import(
     command: Command, gateway: DynamoDBClient, table: str
 ) -> None:

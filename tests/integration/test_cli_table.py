@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from airflow_dynamo_pipeline.cli import table as module
 from airflow_dynamo_pipeline.engine.table_definition import decode_definition
 from tests.faults.script import Fault, Kind
 from tests.faults.table_world import COPY, TABLE, TableWorld
-from tests.integration.test_cli import Command
+from tests.integration.test_cli import Command, ended, read_until, running
 
 BUCKET = "backups"
 REQUEST = {
@@ -97,6 +99,22 @@ def test_a_process_of_its_own_saves_and_restores(world: TableWorld, tmp_path: Pa
     assert 0 == ended.code, ended.err
     assert "not_put_back" in ended.out
     assert world.replies(TABLE) == world.replies(COPY)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+def test_a_signal_ends_it_while_nobody_answers(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """A shell shows the end by SIGTERM as 143."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    process = Command(url, url).start("table", "save", TABLE, "--to", str(tmp_path / "orders.json"))
+    with running(process):
+        read_until(process.stderr, "trying again")
+        process.send_signal(number)
+        left = ended(process)
+
+    assert (code, "") == (left.code, left.out)
+    assert "Traceback" not in left.err
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_what_could_not_be_read_refuses_and_leaves_no_file(command: Shell, tmp_path: Path) -> None:

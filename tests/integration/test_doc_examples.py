@@ -14,7 +14,8 @@ from tests.demo.table import prepare
 from tests.services import running_services
 from tests.services.clients import ACCESS_KEY, REGION, SECRET_KEY
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("*.sh"))
+FOLDER = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = sorted(FOLDER.glob("*.sh"))
 ITEMS = 200
 
 
@@ -38,7 +39,9 @@ def environment() -> Iterator[dict[str, str]]:
 
 
 def shell(command: str, env: dict[str, str]) -> str:
-    done = subprocess.run(["bash", "-ec", command], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["bash", "-ec", command], env=env, cwd=FOLDER, capture_output=True, text=True, check=False
+    )
     assert 0 == done.returncode, done.stderr
     return done.stdout
 

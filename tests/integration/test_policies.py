@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from airflow_dynamo_pipeline.adapters.policies import POLICIES
+from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES, MORE_POLICIES, POLICIES
 from airflow_dynamo_pipeline.airflow_versions import AirflowFailException
 from tests.demo.airflow_env import connection
+from tests.integration.policy_capacity import CAPACITIES, GIVEN, THERE_AND_BACK
+from tests.integration.policy_emr import ELSEWHERE_MORE, MORE, MOST_MORE
+from tests.integration.policy_fakes import ELSEWHERE_FAKES, FAKES, MOST_FAKES, FakeStage, fake_stage
 from tests.integration.policy_imports import BATCHES, CONDITIONAL, EVERYTHING, IMPORTS
 from tests.integration.policy_runs import (
     ENCRYPTED,
@@ -35,6 +39,18 @@ from tests.integration.policy_runs import MOST as MOST_OF_OTHERS
 from tests.integration.policy_runs import RUNS as OTHERS
 from tests.integration.policy_simulator import Policy, Simulator, without
 from tests.integration.policy_stage import INDEX, ITEMS, KEY, Stage
+from tests.integration.policy_waits import (
+    BELOW,
+    DATA_EXISTS,
+    MANIFEST,
+    MOST_WAITS,
+    PREFIX,
+    STREAM,
+    TABLE_ACTIVE,
+    TABLE_EXISTS,
+    UNITS,
+    WAITS,
+)
 from tests.integration.world import create_table, fill
 from tests.services import Services, aws_client
 
@@ -42,10 +58,11 @@ if TYPE_CHECKING:  # stubs, which only the checker has
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-RUNS = (*OTHERS, *IMPORTS)
-MOST = (*MOST_OF_OTHERS, EVERYTHING)
-BORNE = {"servicequotas:GetServiceQuota"}  # the export takes 40,000 units then, and says so
-ANY_NAMES = defaultdict(lambda: "x", uri="s3://x/x", key=KEY)
+RUNS = (*OTHERS, *IMPORTS, *WAITS, *CAPACITIES, *MORE, *FAKES)
+MOST = (*MOST_OF_OTHERS, EVERYTHING, *MOST_WAITS, THERE_AND_BACK, *MOST_MORE, *MOST_FAKES)
+ANY_NAMES = defaultdict(
+    lambda: "x", uri="s3://x/x", key=KEY, manifest_uri="s3://x/AWSDynamoDB/x/manifest-summary.json"
+)
 
 
 @dataclass(frozen=True)
@@ -119,37 +136,43 @@ def stage(
     gateway.delete_table(TableName=made.new_table)
 
 
+@pytest.fixture
+def where(
+    run: Run, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stage | FakeStage]:
+    """The servers of this machine, or a fake where they lack something."""
+    if run.fake is None:
+        yield request.getfixturevalue("stage")
+        return
+    with fake_stage(run.fake(), monkeypatch.setenv) as made:
+        yield made
+
+
 def named(run: Run) -> str:
     return run.name
 
 
-def attempt(run: Run, stage: Stage, document: dict[str, Any]) -> tuple[Simulator, str]:
+def actions_of(run: Run) -> set[str]:
+    """All that a run needs of what is printed for it."""
+    return Policy(run.printed(ANY_NAMES)).actions - run.unused
+
+
+def attempt(run: Run, where: Stage | FakeStage, document: dict[str, Any]) -> tuple[Simulator, str]:
     """Run under a policy; the calls, and why it failed or nothing."""
-    with stage.under(document) as simulator:
+    with where.under(document) as simulator:
         try:
-            run.act(stage)
-        except AirflowFailException as error:
+            run.act(where)
+        except (AirflowFailException, ClientError) as error:
             return simulator, str(error)
     return simulator, ""
 
 
-# Their policies are printed by commands of their own (native-export, native-import), each with its own tests.
-BY_COMMANDS_OF_THEIR_OWN = {"DynamoDBPointInTimeExportOperator", "DynamoDBTableImportOperator"}
-# Their actions are listed in the documentation; no command prints them yet.
-ONLY_LISTED = {
-    "DynamoDBCapacityModeOperator",
-    "DynamoDBDataExistsSensor",
-    "DynamoDBExportSensor",
-    "DynamoDBStreamEnabledSensor",
-    "DynamoDBTableActiveSensor",
-    "DynamoDBTableExistsSensor",
-    "DynamoDBUnitsAvailableSensor",
-    "S3PrefixNotEmptySensor",
-}
+# EMR itself works by it: nothing here calls under it.
+NOT_TRIED = {of for of, policy in MORE_POLICIES.items() if policy.command == "emr-service-role"}
 
 
-def test_every_operator_and_sensor_has_a_policy_and_runs_here() -> None:
-    """A new one needs a row in POLICIES, and a run that uses all that its policy can allow."""
+def test_every_operator_and_sensor_has_a_policy() -> None:
+    """A new one needs a row in POLICIES."""
     classes = {
         name
         for folder, end in (("operators", "Operator"), ("sensors", "Sensor"))
@@ -158,10 +181,16 @@ def test_every_operator_and_sensor_has_a_policy_and_runs_here() -> None:
         if found.__module__ == module.__name__ and name.endswith(end) and not name.startswith("_")
     }
 
-    others = BY_COMMANDS_OF_THEIR_OWN | ONLY_LISTED
-    assert classes > others
-    classes -= others
-    assert classes == set(POLICIES) == {run.operator for run in RUNS} == {run.operator for run in MOST}
+    assert classes == set(POLICIES)
+
+
+def test_every_policy_has_runs_that_use_all_that_it_can_allow() -> None:
+    assert set(ALL_POLICIES) - NOT_TRIED == {run.operator for run in RUNS}
+    for operator in {run.operator for run in RUNS}:
+        most = [run for run in MOST if run.operator == operator]
+        assert {action for run in most for action in Policy(run.printed(ANY_NAMES)).actions} == {
+            action for run in most for action in actions_of(run)
+        }
 
 
 def _modules(folder: str) -> list[Any]:
@@ -171,11 +200,13 @@ def _modules(folder: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("run", RUNS, ids=named)
-def test_it_succeeds_under_the_policy_that_is_printed_and_uses_all_of_it(stage: Stage, run: Run) -> None:
-    run.prepare(stage)
-    document = run.printed(stage.names)
+def test_it_succeeds_under_the_policy_that_is_printed_and_uses_all_of_it(
+    where: Stage | FakeStage, run: Run
+) -> None:
+    run.prepare(where)
+    document = run.printed(where.names)
 
-    simulator, failure = attempt(run, stage, document)
+    simulator, failure = attempt(run, where, document)
 
     assert "" == failure
     assert run.borne == simulator.denied_operations
@@ -187,17 +218,17 @@ def test_it_succeeds_under_the_policy_that_is_printed_and_uses_all_of_it(stage: 
     [
         pytest.param(run, action, id=f"{run.name} without {action}")
         for run in MOST
-        for action in sorted(Policy(run.printed(ANY_NAMES)).actions)
+        for action in sorted(actions_of(run))
     ],
 )
-def test_without_any_one_action_it_fails(stage: Stage, run: Run, action: str) -> None:
-    run.prepare(stage)
+def test_without_any_one_action_it_fails(where: Stage | FakeStage, run: Run, action: str) -> None:
+    run.prepare(where)
 
-    simulator, failure = attempt(run, stage, without(run.printed(stage.names), action))
+    simulator, failure = attempt(run, where, without(run.printed(where.names), action))
 
     assert action in simulator.denied
-    assert (action not in BORNE) == (action in failure)
-    assert (action in BORNE) == (failure == "")
+    assert (action not in run.bearable) == (action in failure)
+    assert (action in run.bearable) == (failure == "")
 
 
 EXPORT = "--table {table} --s3-uri {uri} --no-on-demand-ratio"
@@ -234,6 +265,20 @@ ELSEWHERE = [
     (RECOVERY, "--table {table}", "dynamodb:DescribeContinuousBackups"),
     (KEY_EXISTS, "--bucket-key s3://{bucket}/daily/don", "s3:GetObject"),
     (KEY_EXISTS, "--bucket-key s3://{bucket}/daily/done/more", "s3:GetObject"),
+    (TABLE_EXISTS, "--table {table}", "dynamodb:DescribeTable"),
+    (DATA_EXISTS, "--table {new_table}", "dynamodb:Scan"),
+    (TABLE_ACTIVE, "--table {table}", "dynamodb:DescribeTable"),
+    (STREAM, "--table {new_table}2", "dynamodb:DescribeTable"),
+    (UNITS, "--table {table}", "dynamodb:DescribeTable"),
+    (PREFIX, "--s3-uri s3://{bucket}/daily/more/2", "s3:ListBucket"),
+    (MANIFEST, "--manifest-uri {uri}/AWSDynamoDB/another/manifest-summary.json", "s3:GetObject"),
+    (BELOW, "--s3-uri {uri}2", "s3:ListBucket"),
+    (BELOW, "--s3-uri {uri}", "kms:Decrypt"),
+    (GIVEN, "--table {table}", "dynamodb:DescribeTable"),
+    (THERE_AND_BACK, "--table {new_table} --record-s3-uri {uri}/elsewhere", "s3:GetObject"),
+    (THERE_AND_BACK, "--table {new_table}", "s3:GetObject"),
+    *ELSEWHERE_MORE,
+    *ELSEWHERE_FAKES,
 ]
 
 
@@ -242,13 +287,13 @@ ELSEWHERE = [
     [pytest.param(*case, id=f"{case[0].name} with {case[1]}") for case in ELSEWHERE],
 )
 def test_a_policy_for_something_else_does_not_let_it_in(
-    stage: Stage, run: Run, arguments: str, action: str
+    where: Stage | FakeStage, run: Run, arguments: str, action: str
 ) -> None:
-    run.prepare(stage)
-    before = stage.listed()
+    run.prepare(where)
+    before = where.listed()
 
-    simulator, failure = attempt(run, stage, printed(run.operator, arguments.format_map(stage.names)))
+    simulator, failure = attempt(run, where, printed(run.operator, arguments.format_map(where.names)))
 
     assert action in simulator.denied
     assert action in failure
-    assert set() == {key for key in set(stage.listed()) - set(before) if "manifest" in key or "/data/" in key}
+    assert set() == {key for key in set(where.listed()) - set(before) if "manifest" in key or "/data/" in key}

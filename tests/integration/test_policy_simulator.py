@@ -12,7 +12,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 
-from tests.integration.policy_calls import CALLS, KEY_OF_ALIASES, KmsKeys, Need, UnknownCall, needs_of
+from tests.integration.policy_calls import CALLS, needs_of
+from tests.integration.policy_cases import EMR_CASES, TABLE_CASES, Case
+from tests.integration.policy_needs import KEY_OF_ALIASES, KmsKeys, Need, UnknownCall
 from tests.integration.policy_simulator import Policy, Simulator, denial, matches, without
 from tests.services import Services
 
@@ -22,6 +24,7 @@ TABLE = "arn:aws:dynamodb:us-east-1:111122223333:table/orders"
 KMS_KEY = "arn:aws:kms:us-east-1:111122223333:key/k"
 PUT: dict[str, Any] = {"Bucket": "backups", "Key": "orders/part"}
 ENCRYPTED: dict[str, Any] = {**PUT, "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KMS_KEY}
+FREE = ("sts", "GetCallerIdentity")
 NOTHING: dict[str, Any] = {"Version": "2012-10-17", "Statement": []}
 
 
@@ -155,7 +158,9 @@ def test_an_operator_it_does_not_know_is_refused() -> None:
 # --- what calls need ------------------------------------------------------------------------------
 
 IN_S3 = {"kms:ViaService": ("s3.us-east-1.amazonaws.com",)}
-NEEDS: list[tuple[str, str, dict[str, Any], list[Need]]] = [
+NEEDS: list[Case] = [
+    *EMR_CASES,
+    *TABLE_CASES,
     (
         "cloudwatch",
         "GetMetricStatistics",
@@ -258,7 +263,11 @@ NEEDS: list[tuple[str, str, dict[str, Any], list[Need]]] = [
 
 
 def test_there_is_a_case_for_every_call() -> None:
-    assert set(CALLS) == {(service, operation) for service, operation, _, _ in NEEDS}
+    assert set(CALLS) - {FREE} == {(service, operation) for service, operation, _, _ in NEEDS}
+
+
+def test_who_one_is_needs_nothing() -> None:
+    assert [] == needs_of(*FREE, {}, {})
 
 
 @pytest.mark.parametrize(("service", "operation", "parameters", "expected"), NEEDS)
@@ -368,6 +377,25 @@ def test_a_head_of_a_bucket_that_is_denied_names_the_region_all_the_same(service
 
     headers = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
     assert "us-east-1" == headers["x-amz-bucket-region"]
+
+
+def test_a_cluster_has_the_tags_it_was_made_with() -> None:
+    keys: KmsKeys = {}
+    tags = [{"Key": "team", "Value": "data"}]
+    needs_of("emr", "RunJobFlow", {"ServiceRole": "S", "JobFlowRole": "M", "Tags": tags}, keys)
+
+    (need,) = needs_of("emr", "DescribeCluster", {"ClusterId": "j-1"}, keys)
+
+    assert {"elasticmapreduce:ResourceTag/team": ("data",)} == need.context
+
+
+def test_what_is_encrypted_by_itself_needs_its_key() -> None:
+    topic, bucket = "arn:aws:sns:us-east-1:111122223333:notices", "arn:aws:s3:::backups"
+    keys: KmsKeys = {topic: KMS_KEY, bucket: KMS_KEY}
+    in_sns = {"kms:ViaService": ("sns.us-east-1.amazonaws.com",)}
+
+    assert Need("kms:GenerateDataKey", KMS_KEY, IN_S3) in needs_of("s3", "PutObject", PUT, keys)
+    assert Need("kms:Decrypt", KMS_KEY, in_sns) in needs_of("sns", "Publish", {"TopicArn": topic}, keys)
 
 
 def test_a_call_without_a_rule_fails_even_when_somebody_swallows_its_error(services: Services) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.matrix.interpreter import release, uv
 from tests.matrix.versions import FOLDER, OURS, ROOT, Version, completed, named_by_tests, project
 
-EXTRA = "zstd"
+EXTRAS = "openlineage,zstd"
 DISTRIBUTION = "airflow-dynamo-pipeline"
 STRANGERS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")  # they would lead to packages of another environment
 
@@ -98,7 +98,7 @@ def _fill(python: Path, home: Path, version: Version, wheel: Path) -> None:
 
     The tools come last and at our versions: MWAA's files pin a moto and a pytest as well, years old ones.
     """
-    ours = [f"apache-airflow=={version.airflow}", f"{DISTRIBUTION}[{EXTRA}] @ {wheel.as_uri()}"]
+    ours = [f"apache-airflow=={version.airflow}", f"{DISTRIBUTION}[{EXTRAS}] @ {wheel.as_uri()}"]
     _install(python, ours, version.pins, home / "constraints.txt")
     present = _run([python, "-c", PRESENT], clean(os.environ)).splitlines()
     _install(python, named_by_tests(), completed(present), home / "constraints-tools.txt")

@@ -11,6 +11,13 @@ try:
 except ImportError:
     from airflow.exceptions import TaskDeferred  # type: ignore[no-redef]
 
+try:
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+except ImportError:
+    from airflow.utils.context import OutletEventAccessors
+
+__all__ = ["OutletEventAccessors", "RecordedLog", "TaskDeferred", "deferral_of", "environment"]
+
 
 class RecordedLog:
     """Stands for a sensor's or a trigger's ``log``: structlog on Airflow 3, the standard library's on 2."""

@@ -66,6 +66,12 @@ class Api:
         state: str = self._call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")["state"]
         return state
 
+    def conf(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """The parameters that a run was begun with."""
+        run: dict[str, Any] = self._call("GET", f"/dags/{dag_id}/dagRuns/{quote(run_id, safe='')}")
+        conf: dict[str, Any] = run["conf"]
+        return conf
+
     def look(self, instance: Instance) -> dict[str, Any]:
         """The task instance: state, try_number, max_tries, pid and more."""
         found: dict[str, Any] = self._call("GET", instance.path)
@@ -82,6 +88,29 @@ class Api:
         path = f"{instance.path}/xcomEntries/return_value"
         found: dict[str, Any] = self._call("GET", path, stringify=False)["value"]
         return found
+
+    def links(self, instance: Instance) -> dict[str, str | None]:
+        """The extra links by name, as the UI offers them; None of one that leads nowhere yet."""
+        found: dict[str, str | None] = self._call("GET", f"{instance.path}/links")["extra_links"]
+        return found
+
+    def run_ids(self, dag_id: str) -> list[str]:
+        """The runs of a DAG."""
+        return [run["dag_run_id"] for run in self._call("GET", f"/dags/{dag_id}/dagRuns")["dag_runs"]]
+
+    def asset_events(self) -> list[dict[str, Any]]:
+        """The newest events of all assets: extra, source_dag_id and more."""
+        found: list[dict[str, Any]] = self._call("GET", "/assets/events")["asset_events"]
+        return found
+
+    def question(self, instance: Instance) -> str:
+        """What a task that waits for a person shows."""
+        body: str = self._call("GET", f"{instance.path}/-1/hitlDetails")["body"]
+        return body
+
+    def answer(self, instance: Instance, option: str) -> None:
+        """As a person does in the UI."""
+        self._call("PATCH", f"{instance.path}/-1/hitlDetails", {"chosen_options": [option]})
 
     def mark_failed(self, instance: Instance) -> None:
         """As a person does in the UI."""

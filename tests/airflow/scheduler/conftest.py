@@ -6,9 +6,12 @@ from typing import Any, TypeVar
 
 import pytest
 
+from tests.airflow.scheduler.approval import imports_are_decided
+from tests.airflow.scheduler.assets import export_starts_a_dag
 from tests.airflow.scheduler.cleared import killed_after_the_commit, marked_failed
 from tests.airflow.scheduler.imports import import_is_killed
 from tests.airflow.scheduler.killed import supervisor_is_lost, task_is_killed, worker_is_lost
+from tests.airflow.scheduler.notices import people_are_told
 from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
 from tests.airflow.scheduler.world import World, running_world
 
@@ -21,6 +24,9 @@ STORIES: tuple[Callable[[World], Any], ...] = (
     killed_after_the_commit,
     triggerer_is_killed,
     two_runs,
+    export_starts_a_dag,
+    people_are_told,
+    imports_are_decided,
 )
 TAIL_CHARACTERS = 4000
 ACCESS = "[http.access]"

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -21,8 +21,8 @@ from tests.demo.runs import airflow
 from tests.services import Services
 from tests.services.process import free_port
 
-OWN_DAGS = Path(__file__).parent / "dags"
-DAGS = {"export_table", "scheduler_export", "scheduler_wait"}
+BUNDLES = {"examples": EXAMPLE_DAGS, "own": Path(__file__).parent / "dags"}
+DAGS = frozenset({"export_table", "scheduler_export", "scheduler_wait"})
 PATIENCE_SECONDS = 180.0  # of a machine with better things to do
 LOOK_EVERY_SECONDS = 0.1
 
@@ -63,7 +63,8 @@ class RunningAirflow:
 
     def __init__(self, home: Path, env: dict[str, str]) -> None:
         self.home = home
-        self.api = Api(env["AIRFLOW__API__BASE_URL"])
+        self.base_url = env["AIRFLOW__API__BASE_URL"]
+        self.api = Api(self.base_url)
         self._env = env
         self._execution_url = env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
         self._commands = commands(self._execution_url)
@@ -104,11 +105,11 @@ class RunningAirflow:
                 process.kill()
         self.api.close()
 
-    def wait_until_ready(self) -> None:
-        """Every component is healthy and every DAG of these tests can be triggered."""
+    def wait_until_ready(self, dags: frozenset[str] = DAGS) -> None:
+        """Every component is healthy and these DAGs can be triggered."""
         wait_until("healthy components", lambda: not self.api.unhealthy())
         wait_until("a server for tasks", lambda: httpx.get(f"{self._execution_url}health").is_success)
-        wait_until("DAGs", lambda: self.api.dag_ids() >= DAGS)
+        wait_until("DAGs", lambda: self.api.dag_ids() >= dags)
 
     def wait_for_end(self, instance: Instance) -> str:
         """How the instance's run ended."""
@@ -131,9 +132,11 @@ class RunningAirflow:
 
 
 @contextlib.contextmanager
-def running_airflow(home: Path, services: Services, secret_key: str) -> Iterator[RunningAirflow]:
-    """Start the components against these services and end them."""
-    env = environment(home, services, secret_key)
+def running_airflow(
+    home: Path, services: Services, secret_key: str, bundles: Mapping[str, Path] = BUNDLES
+) -> Iterator[RunningAirflow]:
+    """Start the components against these services, with the DAGs of these folders, and end them."""
+    env = environment(home, services, secret_key, bundles)
     with airflow(["db", "migrate"], env, home / "migrate.log") as migration:
         assert 0 == migration.wait(), (home / "migrate.log").read_text()
     found = RunningAirflow(home, env)
@@ -144,17 +147,19 @@ def running_airflow(home: Path, services: Services, secret_key: str) -> Iterator
         found.end()
 
 
-def environment(home: Path, services: Services, secret_key: str) -> dict[str, str]:
-    """The demo's environment, with both DAG folders and everything that makes one wait made short."""
+def environment(
+    home: Path, services: Services, secret_key: str, bundles: Mapping[str, Path]
+) -> dict[str, str]:
+    """The demo's environment, with these DAG folders and everything that makes one wait made short."""
     env = airflow_environment(home, services, free_port())
     connection = json.loads(env["AIRFLOW_CONN_AWS_DEFAULT"])
-    bundles = [
+    bundle_list = [
         {
             "name": name,
             "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
             "kwargs": {"path": str(path)},
         }
-        for name, path in {"examples": EXAMPLE_DAGS, "own": OWN_DAGS}.items()
+        for name, path in bundles.items()
     ]
     return {
         **env,
@@ -162,7 +167,8 @@ def environment(home: Path, services: Services, secret_key: str) -> dict[str, st
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{free_port()}/execution/",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__CORE__PARALLELISM": "8",
-        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # seconds, on a machine with better things to do
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundle_list),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",

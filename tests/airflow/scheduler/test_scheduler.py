@@ -5,13 +5,18 @@ the lease) and A3 (progress and results can be read, secrets cannot). The storie
 modules beside this one; all of them run at once, because each mostly waits.
 """
 
+import re
+
 import pytest
 
+from tests.airflow.scheduler.approval import APPROVED, BACKED_UP, REJECTED, imports_are_decided
+from tests.airflow.scheduler.assets import export_starts_a_dag
 from tests.airflow.scheduler.cleared import killed_after_the_commit, marked_failed
 from tests.airflow.scheduler.conftest import Stories
 from tests.airflow.scheduler.exports import EACH_ONCE, ITEMS, items_read
 from tests.airflow.scheduler.imports import LINES, import_is_killed
 from tests.airflow.scheduler.killed import Resumed, supervisor_is_lost, task_is_killed, worker_is_lost
+from tests.airflow.scheduler.notices import people_are_told
 from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
 from tests.airflow.scheduler.world import SECRET_KEY
 
@@ -151,6 +156,85 @@ def test_a_deferred_sensor_survives_the_death_of_its_triggerer(stories: Stories)
     assert first != second
     assert "success" == story.run_state
     assert 1 == story.attempts
+
+
+def test_links_lead_to_table_and_prefix_while_the_export_runs(stories: Stories) -> None:
+    links = stories.told(export_starts_a_dag).links
+
+    assert {
+        "DynamoDB table": "https://console.aws.amazon.com/dynamodbv2/home?region=us-east-1#table?name=announced",
+        "S3 prefix": "https://console.aws.amazon.com/s3/buckets/backups?region=us-east-1"
+        "&prefix=orders-for-others%2F",
+    } == {name: link for name, link in links.items() if link}
+
+
+def test_an_exports_event_starts_the_dag_that_waits_for_its_asset(stories: Stories) -> None:
+    story = stories.told(export_starts_a_dag)
+
+    told = {**story.result, "table_name": story.name}
+    assert ITEMS == story.result["item_count"]
+    assert [told] == story.extra
+    assert told == story.seen
+    assert "success" == story.run_state
+
+
+def test_a_rehearsed_import_makes_no_event(stories: Stories) -> None:
+    story = stories.told(export_starts_a_dag)
+
+    assert (True, ITEMS) == (story.rehearsal["dry_run"], story.rehearsal["read"])
+    assert 1 == story.events
+
+
+def test_people_are_told_of_a_run_that_is_done_by_its_task_and_by_the_run(stories: Stories) -> None:
+    told = stories.told(people_are_told)
+    of_task = told.messages[f"Done: task export of DAG export_with_notices, table {told.name}"].splitlines()
+    of_run = told.messages[f"Done: DAG export_with_notices, table {told.name}"].splitlines()
+
+    assert "success" == told.states[0]
+    for lines in (of_task, of_run):
+        assert {f"Run: {told.runs[0]}", f"item count: {ITEMS:,}", f"Table: {told.name}"} <= set(lines)
+        assert any(line.startswith(f"Manifest: s3://backups/{told.name}/AWSDynamoDB/") for line in lines)
+        assert any(line.startswith("Log: http://127.0.0.1:") for line in lines)
+
+
+def test_people_are_told_of_a_run_that_failed_and_what_to_do(stories: Stories) -> None:
+    told = stories.told(people_are_told)
+    of_task = told.messages["FAILED: task export of DAG export_with_notices, table no-such-table"]
+    of_run = told.messages["FAILED: DAG export_with_notices, table no-such-table"]
+
+    assert "failed" == told.states[1]
+    assert "no such table: no-such-table" in of_task.splitlines()[0]
+    assert "Clear" in of_task.splitlines()[0]
+    assert "Clear" in of_run.splitlines()[0]
+    assert f"Run: {told.runs[1]}" in of_run
+
+
+def test_people_are_told_of_a_run_that_is_late(stories: Stories) -> None:
+    told = stories.told(people_are_told)
+    (subject,) = [subject for subject in told.messages if subject.startswith("Late")]
+
+    assert subject.startswith("Late: DAG scheduler_late, table ")
+    assert told.messages[subject].startswith("Late: DAG scheduler_late has not finished by 20")
+    assert f"Run: {told.runs[2]}" in told.messages[subject]
+    assert "success" == told.states[2]  # it went on
+
+
+def test_an_import_is_made_if_a_person_approves_what_it_would_write(stories: Stories) -> None:
+    decided = stories.told(imports_are_decided)[APPROVED]
+
+    assert ("success", "success", BACKED_UP) == (decided.run_state, decided.import_state, decided.items)
+    for figure in (APPROVED, "s3://backups/decided", f"Items to write | {BACKED_UP}", "overwrite"):
+        assert figure in decided.body
+    assert f"| Write units | {BACKED_UP}; with global indexes at most {BACKED_UP} |" in decided.body
+    assert re.search(
+        r"^\| Dollars \| at most \d\S*, on-demand, list prices .*us-east-1.* \|$", decided.body, re.MULTILINE
+    )
+
+
+def test_nothing_is_written_if_a_person_rejects_the_import(stories: Stories) -> None:
+    decided = stories.told(imports_are_decided)[REJECTED]
+
+    assert ("success", "skipped", 0) == (decided.run_state, decided.import_state, decided.items)
 
 
 def test_no_log_holds_the_secret_key(stories: Stories) -> None:

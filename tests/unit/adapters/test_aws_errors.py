@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-from airflow_dynamo_pipeline.adapters.aws_errors import translated
+from airflow_dynamo_pipeline.adapters.aws_errors import redacted, translated
 from airflow_dynamo_pipeline.engine.ports import ConditionFailed
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
@@ -218,3 +219,34 @@ def test_a_failed_condition_tells_the_item_it_met_where_the_reply_has_it(
         raise error
 
     assert item == caught.value.item
+
+
+ECHO = (
+    "The request signature we calculated does not match the signature you provided. "
+    "The Canonical String for this request should have been\n'POST\n/\nx-amz-security-token:SECRET'"
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        reply("InvalidSignatureException", 403, ECHO),
+        reply("AccessDenied", 403, "refused: Authorization: AWS4-HMAC-SHA256 SECRET"),
+        boto.EndpointConnectionError(endpoint_url="https://me:SECRET@proxy/"),
+    ],
+    ids=["what was signed", "a header", "a URL"],
+)
+def test_a3_what_is_repeated_of_a_request_is_neither_in_the_error_nor_in_its_cause(error: Exception) -> None:
+    assert "SECRET" in str(error)
+
+    with pytest.raises(PipelineError) as caught, translated(ACTION, RESOURCE):
+        raise error
+
+    assert "SECRET" not in str(caught.value)
+    assert "SECRET" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_words_without_a_secret_are_kept_as_they_are() -> None:
+    words = "User: arn:aws:sts::1:assumed-role/x is not authorized, see https://aws.example/a@b"
+
+    assert words == redacted(words)

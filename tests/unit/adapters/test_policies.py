@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_dynamo_pipeline.adapters.policies import POLICIES
+from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES, POLICIES
 from airflow_dynamo_pipeline.errors import InvalidRequest
 
 EXPORT = {"table_name": "orders", "s3_uri": "s3://backups/daily/"}
@@ -20,8 +20,29 @@ LEAST: dict[str, dict[str, str]] = {
     "DynamoDBProvisionedModeSensor": {"table_name": "orders"},
     "DynamoDBPointInTimeRecoverySensor": {"table_name": "orders"},
     "S3KeyExistsSensor": {"bucket_key": "s3://backups/done"},
+    "DynamoDBPointInTimeExportOperator": EXPORT,
+    "DynamoDBTableImportOperator": EXPORT,
+    "DynamoDBCapacityModeOperator": {"table_name": "orders", "record_s3_uri": "s3://backups/capacity"},
+    "DynamoDBTableExistsSensor": {"table_name": "orders"},
+    "DynamoDBTableActiveSensor": {"table_name": "orders"},
+    "DynamoDBDataExistsSensor": {"table_name": "orders"},
+    "DynamoDBStreamEnabledSensor": {"table_name": "orders"},
+    "DynamoDBUnitsAvailableSensor": {"table_name": "orders"},
+    "DynamoDBExportSensor": {"s3_uri": "s3://backups/daily/"},
+    "S3PrefixNotEmptySensor": {"s3_uri": "s3://backups/daily/"},
+    "dynamo-pipeline table save": {"table_name": "orders"},
+    "dynamo-pipeline table restore": {"table_name": "orders"},
+    "notices through SNS": {"topic_arn": "arn:aws:sns:eu-west-1:111122223333:exports"},
+    "tasks that run jobs on EMR": {"instance_role": "Machines"},
+    "what runs on the machines of EMR": EXPORT,
+    "EMR itself, beside AWS's own": {"instance_role": "Machines"},
 }
-Allowed = dict[str, tuple[list[str], str, dict[str, Any]]]
+NAMED_OTHERWISE = {  # as the functions of AWS that they are for, and beside the operator
+    "DynamoDBPointInTimeExportOperator": "native-export",
+    "DynamoDBTableImportOperator": "native-import",
+    "DynamoDBExportSensor": "export-complete",
+}
+Allowed = dict[str, tuple[list[str], Any, dict[str, Any]]]  # of resources one, or a list
 
 
 def allowed(operator: str, **given: object) -> Allowed:
@@ -33,12 +54,12 @@ def allowed(operator: str, **given: object) -> Allowed:
 
 
 def test_there_is_a_case_for_every_policy() -> None:
-    assert set(POLICIES) == set(LEAST)
+    assert set(ALL_POLICIES) == set(LEAST)
 
 
-@pytest.mark.parametrize("operator", POLICIES)
+@pytest.mark.parametrize("operator", ALL_POLICIES)
 def test_a_policy_is_as_iam_wants_it(operator: str) -> None:
-    document = POLICIES[operator].document(LEAST[operator])
+    document = ALL_POLICIES[operator].document(LEAST[operator])
 
     assert document == json.loads(json.dumps(document))
     assert ["Version", "Statement"] == list(document)
@@ -49,7 +70,7 @@ def test_a_policy_is_as_iam_wants_it(operator: str) -> None:
         assert [name for name in members if name in statement] == list(statement)
         assert re.fullmatch("[A-Za-z0-9]+", statement["Sid"])
         assert "Allow" == statement["Effect"]
-        assert all(re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action) for action in statement["Action"])
+        assert all(re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", action) for action in statement["Action"])
     sids = [statement["Sid"] for statement in document["Statement"]]
     assert len(sids) == len(set(sids))
 
@@ -58,7 +79,54 @@ def test_commands_are_named_after_their_operators() -> None:
     """So that a person finds the command for DynamoDBProvisionedModeSensor."""
     for operator, policy in POLICIES.items():
         words = re.findall("S3|[A-Z][a-z]+", operator.removeprefix("DynamoDB"))
-        assert "-".join(words[:-1]).lower() == policy.command
+        assert NAMED_OTHERWISE.get(operator, "-".join(words[:-1]).lower()) == policy.command
+
+
+def test_no_two_commands_have_one_name() -> None:
+    commands = [policy.command for policy in ALL_POLICIES.values()]
+
+    assert len(commands) == len(set(commands))
+
+
+def test_an_export_that_chooses_its_method_may_do_both() -> None:
+    scan = allowed("DynamoDBExportOperator", **EXPORT)
+    native = allowed("DynamoDBPointInTimeExportOperator", **EXPORT)
+    auto = allowed("DynamoDBExportOperator", **EXPORT, method="auto")
+
+    both = {action for found in (scan, native) for actions, _, _ in found.values() for action in actions}
+    assert both == {action for actions, _, _ in auto.values() for action in actions}
+    assert scan == allowed("DynamoDBExportOperator", **EXPORT, method="scan")
+
+
+def test_an_export_that_saves_the_definition_may_read_it() -> None:
+    found = allowed("DynamoDBExportOperator", **EXPORT, save_table_definition=True)
+
+    assert "dynamodb:DescribeTimeToLive" in found["ReadTable"][0]
+    assert set(allowed("DynamoDBExportOperator", **EXPORT)) < set(found)
+
+
+def test_autoscaling_is_set_for_dynamodb_and_the_alarms_of_one_table_only() -> None:
+    found = allowed("DynamoDBCapacityModeOperator", table_name="orders", autoscaling=True)
+
+    of_dynamodb = {"StringEquals": {"application-autoscaling:service-namespace": "dynamodb"}}
+    assert of_dynamodb == found["SetAutoscaling"][2]
+    alarms = "arn:aws:cloudwatch:*:*:alarm:TargetTracking-table/orders"
+    assert [f"{alarms}-*", f"{alarms}/*"] == found["SetAlarmsOfAutoscaling"][1]
+    assert ["cloudwatch:PutMetricAlarm"] == found["SetAlarmsOfAutoscaling"][0]
+
+
+def test_a_record_of_capacity_is_one_object() -> None:
+    found = allowed(
+        "DynamoDBCapacityModeOperator",
+        table_name="orders",
+        record_s3_uri="s3://b/capacity/",
+        account_id="111122223333",
+        region_name="eu-west-1",
+    )
+
+    key = "capacity/111122223333/eu-west-1/orders.capacity.json"
+    assert f"arn:aws:s3:::b/{key}" == found["KeepRecord"][1]
+    assert {"StringLike": {"s3:prefix": key}} == found["ListObjects"][2]
 
 
 def test_an_import_needs_these_and_nothing_else() -> None:

@@ -11,7 +11,8 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from airflow_dynamo_pipeline.adapters.policies import POLICIES, Policy
+from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES, POLICIES
+from airflow_dynamo_pipeline.adapters.policies_statements import Policy
 from airflow_dynamo_pipeline.adapters.policy_settings import SETTINGS
 from airflow_dynamo_pipeline.cli.main import main
 
@@ -19,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "reference" / "iam-policies.md").read_text("utf-8")
 SHOWN = re.compile(r'--8<-- "(docs/examples/[^"]+)"\n```\n\n```json\n(.*?)```', re.DOTALL)
 EXPORT = ("export", "--table", "orders", "--s3-uri", "s3://backups/orders")
-COMMANDS = [policy.command for policy in POLICIES.values()]
+OF_EVERY_COMMAND = ("--config", "--json", "--quiet", "--verbose")
+COMMANDS = [policy.command for policy in ALL_POLICIES.values()]
 
 
 def run(*arguments: str) -> Result:
@@ -94,15 +96,15 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
 def test_help_names_every_command_and_its_operator() -> None:
     shown = " ".join(run("--help").stdout.split())
 
-    for operator, policy in POLICIES.items():
+    for operator, policy in ALL_POLICIES.items():
         assert f"{policy.command} The policy of {operator}." in shown
 
 
-@pytest.mark.parametrize("policy", POLICIES.values(), ids=COMMANDS)
+@pytest.mark.parametrize("policy", ALL_POLICIES.values(), ids=COMMANDS)
 def test_help_names_every_setting_of_a_policy_and_no_other(policy: Policy) -> None:
     shown = " ".join(run(policy.command, "--help").stdout.split())
 
-    options = set(re.findall(r"--[a-z0-9-]+", shown)) - {"--help", "--table"}
+    options = set(re.findall(r"--[a-z0-9-]+", shown)) - {"--help", "--table", *OF_EVERY_COMMAND}
     assert {f"--{name.replace('_', '-')}" for name in policy.settings} == options
     assert [] == [name for name in policy.settings if SETTINGS[name].help.split("  [")[0] not in shown]
 
@@ -114,8 +116,9 @@ def test_the_reference_has_a_heading_for_every_command(command: str) -> None:
 
 def test_the_reference_has_every_action() -> None:
     least = dict.fromkeys(("s3_uri", "bucket_key"), "s3://b/AWSDynamoDB/x/manifest-summary.json")
-    given = {**least, "table_name": "t", "s3_sse_kms_key_id": "k"}
-    for policy in POLICIES.values():
+    topic = "arn:aws:sns:eu-west-1:111122223333:exports"
+    given = {**least, "table_name": "t", "s3_sse_kms_key_id": "k", "topic_arn": topic, "instance_role": "m"}
+    for policy in ALL_POLICIES.values():
         document = policy.document({name: given[name] for name in policy.settings if name in given})
         for statement in document["Statement"]:
             assert [] == [action for action in statement["Action"] if f"\n| `{action}` |" not in PAGE]

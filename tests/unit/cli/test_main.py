@@ -11,17 +11,19 @@ import pytest
 
 from airflow_dynamo_pipeline import __version__
 from airflow_dynamo_pipeline.cli import table_export as module
+from airflow_dynamo_pipeline.cli.exit_codes import ExitCode
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,
     LeaseHeld,
     NotFound,
     PipelineError,
+    ServiceTrouble,
     Stopped,
     TableChanged,
     Throttled,
 )
-from tests.unit.cli.world import EXPORT, World
+from tests.unit.cli.world import EXPORT, World, messages_of
 
 COMMANDS = ("export", "estimate", "verify")
 
@@ -41,15 +43,7 @@ def test_help_names_every_command_and_exit_code(world: World, flag: str) -> None
     done = world.run(flag)
 
     assert 0 == done.exit_code
-    for word in (
-        *COMMANDS,
-        "0 done",
-        "1 failed",
-        "2 wrong usage",
-        "10 refused",
-        "11 locked",
-        "130 interrupted",
-    ):
+    for word in (*COMMANDS, *(f"{code.value} {code.meaning}" for code in ExitCode)):
         assert word in " ".join(done.stdout.split()), word
 
 
@@ -94,14 +88,18 @@ def test_json_is_one_object_on_stdout_and_the_rest_goes_to_stderr(world: World) 
     assert 0 == done.exit_code
     assert 1 == done.stdout.count("\n")
     assert {"item_count", "manifest_uri", "export_id", "start"} < world.result(*EXPORT).keys()
-    assert "about 5 items" in done.stderr
-    assert "100%: 5 items" in done.stderr
+    messages = messages_of(done)
+    assert any("about 5 items" in each["message"] for each in messages if each["message_type"] == "message")
+    assert [(5, 1.0)] == [
+        (each["items"], each["share_done"]) for each in messages if each["message_type"] == "status"
+    ]
 
 
 def test_a_warning_goes_to_stderr(world: World) -> None:
     done = world.run(*EXPORT, "--file-format", "plain_json", "--json")
 
-    assert "warning: file_format plain_json is lossy" in done.stderr
+    (warning,) = [each for each in messages_of(done) if each["message_type"] == "warning"]
+    assert "file_format plain_json is lossy" in warning["message"]
     assert "lossy" not in done.stdout
 
 
@@ -129,6 +127,7 @@ def test_the_same_command_resumes_what_was_left_unfinished_and_else_begins_anew(
         (TableChanged("table orders was deleted"), 1),
         (Throttled("slow down"), 1),
         (CorruptReply("does not match"), 1),
+        (ServiceTrouble("the connection was cut"), 1),
         (LeaseHeld("another live run is working on this export"), 11),
         (Stopped("told to stop"), 130),
     ],
@@ -139,7 +138,7 @@ def test_an_error_is_on_stderr_and_in_the_exit_code(
 ) -> None:
     monkeypatch.setattr(module, "export_table", failing(error))
 
-    done = world.run(*EXPORT, "--json")
+    done = world.run(*EXPORT)
 
     assert (code, "") == (done.exit_code, done.stdout)
     assert f"error: {error}\n" in done.stderr
@@ -267,7 +266,7 @@ def test_a_table_that_differs_ends_with_1_and_names_the_key(world: World) -> Non
     uri = world.result(*EXPORT)["manifest_uri"]
     next(iter(world.table.items.values()))["extra"] = {"S": "x"}
 
-    done = world.run("verify", uri, "--table", "orders", "--units-per-second", "1000", "--json")
+    done = world.run("verify", uri, "--table", "orders", "--units-per-second", "1000")
 
     assert (1, "") == (done.exit_code, done.stdout)
     assert '{"pk":{"S":"0"}}: differs in extra' in done.stderr

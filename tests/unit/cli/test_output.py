@@ -6,13 +6,14 @@ import json
 
 import pytest
 
+from airflow_dynamo_pipeline.cli.manner import Manner
 from airflow_dynamo_pipeline.cli.output import Output
 
 RECORD = {"item_count": 1234567, "seconds": 1.5, "index_name": None, "consistent": True}
 
 
 def shown(capsys: pytest.CaptureFixture[str], **record: object) -> str:
-    Output(json_output=False).result("exported", record)
+    Output().result("exported", record)
     return capsys.readouterr().out
 
 
@@ -25,7 +26,7 @@ def test_a_result_is_a_line_for_each_name(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_json_is_the_record_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    Output(json_output=True).result("exported", RECORD)
+    Output(Manner(json=True)).result("exported", RECORD)
 
     captured = capsys.readouterr()
     assert RECORD == json.loads(captured.out)
@@ -43,7 +44,7 @@ def test_a_uri_comes_out_whole(capsys: pytest.CaptureFixture[str], uri: str) -> 
 
 @pytest.mark.parametrize("line", ["table [red]x[/red]", "a:key:b", "x" * 500, "[/]"])
 def test_a_message_comes_out_whole_on_stderr(capsys: pytest.CaptureFixture[str], line: str) -> None:
-    output = Output(json_output=False)
+    output = Output()
 
     output.say(line)
     output.warn(line)
@@ -54,7 +55,7 @@ def test_a_message_comes_out_whole_on_stderr(capsys: pytest.CaptureFixture[str],
 
 
 def test_a_log_gets_a_line_now_and_then_and_no_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    output = Output(json_output=False)
+    output = Output()
 
     with output.progress():
         assert output.reports.every_seconds >= 10

@@ -1,38 +1,12 @@
-"""Exit codes for every error, and clients made the way boto3 makes them."""
+"""Signals handled only meanwhile, and clients made the way boto3 makes them."""
 
 from __future__ import annotations
 
 import pytest
 
-from airflow_dynamo_pipeline import errors
-from airflow_dynamo_pipeline.cli.running import clients, exit_code, exiting_by_code, stopping_on_signals
+from airflow_dynamo_pipeline.cli.output import Output
+from airflow_dynamo_pipeline.cli.running import clients, stopping_on_signals
 from airflow_dynamo_pipeline.errors import PipelineError
-
-
-def kinds(root: type[PipelineError] = PipelineError) -> list[type[PipelineError]]:
-    return [root, *(kind for child in root.__subclasses__() for kind in kinds(child))]
-
-
-REFUSED = {
-    errors.CapacityRefused,
-    errors.Refused,
-    errors.InvalidRequest,
-    errors.PreflightFailed,
-    errors.ImportRefused,
-    errors.InvalidSetting,
-}
-
-
-@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
-def test_every_error_has_its_exit_code(kind: type[PipelineError]) -> None:
-    expected = {errors.LeaseHeld: 11, errors.Stopped: 130, **dict.fromkeys(REFUSED, 10)}.get(kind, 1)
-
-    assert expected == exit_code(kind.__new__(kind))
-
-
-def test_an_error_of_another_kind_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError), exiting_by_code():
-        raise ZeroDivisionError
 
 
 def test_a_client_is_made_for_the_region_asked_for_and_does_not_retry_by_itself() -> None:
@@ -61,7 +35,7 @@ def test_handlers_of_signals_are_put_back_after_an_error() -> None:
 
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
-    with pytest.raises(ZeroDivisionError), stopping_on_signals(threading.Event()):
+    with pytest.raises(ZeroDivisionError), stopping_on_signals(threading.Event(), Output()):
         raise ZeroDivisionError
 
     assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from airflow_dynamo_pipeline.engine.import_housekeeping import ImportReports
 from airflow_dynamo_pipeline.engine.import_progress import ImportProgress
 from airflow_dynamo_pipeline.engine.import_request import COERCIONS, REQUIRED, ImportRequest
 from airflow_dynamo_pipeline.engine.import_result import ImportResult
+from airflow_dynamo_pipeline.engine.prices import GB, PricesOf, prices_for
 from airflow_dynamo_pipeline.errors import (
     ImportFailed,
     ImportRefused,
@@ -28,6 +31,7 @@ from airflow_dynamo_pipeline.errors import (
     Stopped,
 )
 from airflow_dynamo_pipeline.formats.reading import Attribute
+from tests.unit.cli.world import messages_of
 
 SOURCE = "s3://backups/daily"
 IMPORT = ("import", "--table", "orders", SOURCE)
@@ -62,6 +66,13 @@ def option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+@dataclass(frozen=True)
+class Ports:
+    """Of the ports, what the command puts in itself."""
+
+    prices: PricesOf = prices_for
+
+
 class World:
     """The engine behind the command: what it was asked, and what it answers."""
 
@@ -69,7 +80,9 @@ class World:
         self.requests: list[ImportRequest] = []
         self.works: list[Work] = []
         self.profiles: list[tuple[str | None, str | None]] = []
+        self.prices: list[PricesOf] = []
         self.error: PipelineError | None = None
+        self.rejected = 1
 
     def run(self, *arguments: str) -> Result:
         return CliRunner().invoke(main_module.main, arguments, prog_name="dynamo-pipeline")
@@ -78,20 +91,24 @@ class World:
         self.profiles.append((profile, region_name))
         return lambda service: pytest.fail(f"a client of {service} was made")
 
-    def ports(self, _: object, request: ImportRequest, *, stop: threading.Event, say: Any, warn: Any) -> None:
+    def ports(
+        self, _: object, request: ImportRequest, *, stop: threading.Event, say: Any, warn: Any
+    ) -> Ports:
         self.requests.append(request)
         assert not stop.is_set()
         say("resume: files")
         warn("it has a stream")
+        return Ports()
 
     def import_table(
-        self, request: ImportRequest, work: Work, _: object, reports: ImportReports
+        self, request: ImportRequest, work: Work, ports: Ports, reports: ImportReports
     ) -> ImportResult:
         self.works.append(work)
+        self.prices.append(ports.prices)
         if self.error is not None:
             raise self.error
         reports.to(progress())
-        return result(dry_run=request.dry_run)
+        return replace(result(dry_run=request.dry_run), rejected=self.rejected)
 
 
 @pytest.fixture
@@ -210,10 +227,9 @@ def test_sources_stand_by_themselves_or_after_the_flag_in_their_order(world: Wor
     assert [("s3://b/full", "s3://b/one", "s3://b/two")] == [request.s3_uri for request in world.requests]
 
 
-def test_an_import_ends_with_0_and_says_what_became_of_the_items(world: World) -> None:
+def test_an_import_says_what_became_of_the_items(world: World) -> None:
     done = world.run(*IMPORT)
 
-    assert 0 == done.exit_code
     assert "imported" in done.stdout
     assert "s3://backups/daily/_imports/0123456789ab/rejects/" in done.stdout
     assert "warning: it has a stream" in done.stderr
@@ -225,7 +241,20 @@ def test_json_is_one_object_on_stdout_and_the_rest_goes_to_stderr(world: World) 
 
     assert result(dry_run=False).to_json() == json.loads(done.stdout)
     assert 1 == done.stdout.count("\n")
-    assert "resume: files" in done.stderr
+    assert ["message", "warning", "status"] == [each["message_type"] for each in messages_of(done)]
+
+
+@pytest.mark.parametrize(("rejected", "code"), [(0, 0), (1, 3)])
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)])
+def test_items_that_were_or_would_be_rejected_are_in_the_exit_code(
+    world: World, rejected: int, code: int, more: tuple[str, ...]
+) -> None:
+    world.rejected = rejected
+
+    done = world.run(*IMPORT, *more)
+
+    assert code == done.exit_code
+    assert done.stdout, "the result is printed all the same"
 
 
 def test_a_dry_run_is_called_one(world: World) -> None:
@@ -238,6 +267,15 @@ def test_a_command_line_is_no_run_so_that_a_second_call_may_go_on(world: World) 
 
     assert [None, None] == [work.run for work in world.works]
     assert 2 == len({work.generation for work in world.works})
+
+
+def test_prices_of_ones_own_are_handed_on(world: World, tmp_path: Path) -> None:
+    ours = tmp_path / "ours.json"
+    ours.write_text('{"import_gb": 7}', "utf-8")
+
+    world.run(*IMPORT, "--prices", str(ours))
+
+    assert 7.0 == world.prices[0]("eu-west-1").native_import(GB)
 
 
 def test_profile_and_region_are_handed_on(world: World) -> None:
@@ -259,7 +297,7 @@ def test_profile_and_region_are_handed_on(world: World) -> None:
 def test_an_error_is_on_stderr_and_in_the_exit_code(world: World, error: PipelineError, code: int) -> None:
     world.error = error
 
-    done = world.run(*IMPORT, "--json")
+    done = world.run(*IMPORT)
 
     assert (code, "") == (done.exit_code, done.stdout)
     assert f"error: {error}\n" in done.stderr

@@ -42,6 +42,11 @@ class Table(MemoryTable):
         return super().scan(call)
 
 
+def messages_of(done: Result) -> list[dict[str, Any]]:
+    """What a command with ``--json`` said on stderr: every line is an object."""
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
 @dataclass
 class _NoRecovery:
     """A table without point-in-time recovery."""

@@ -7,6 +7,7 @@ import pytest
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, MemoryTable
 from airflow_dynamo_pipeline.engine.estimate import Estimate, estimate_export
 from airflow_dynamo_pipeline.engine.ports import Throughput
+from airflow_dynamo_pipeline.engine.prices import parse_prices, prices_for
 from airflow_dynamo_pipeline.errors import NotFound
 from tests.unit.engine.world import index, items, request
 
@@ -57,3 +58,91 @@ def test_an_index_is_estimated_by_its_own_figures() -> None:
 def test_a_missing_index_is_named_with_those_there_are() -> None:
     with pytest.raises(NotFound, match="no such index: h\nHINT: indexes of orders: g"):
         estimated({"index_name": "h"}, indexes={"g": index("g")})
+
+
+# --- what it costs --------------------------------------------------------------------------------
+
+
+def test_an_on_demand_table_costs_its_units_at_the_prices_of_its_region() -> None:
+    found = estimated(size_bytes=8192 * 4_000_000, item_count=1, on_demand=True, region="eu-west-1")
+
+    assert (0.566, None) == (found.cost.dollars, found.cost.paid_anyway_dollars)
+    assert "about 0.57 dollars (list prices of eu-west-1, " in found.line()
+
+
+def test_a_provisioned_table_costs_nothing_more_and_what_is_used_of_it_is_named() -> None:
+    found = estimated(
+        size_bytes=8192 * 3600 * 100_000, item_count=1, throughput=Throughput(provisioned=4000.0)
+    )
+
+    assert (0.0, 13.0, 45.0) == (
+        found.cost.dollars,
+        round(found.cost.paid_anyway_dollars or 0, 6),
+        found.cost.on_demand_dollars,
+    )
+    assert (
+        "only provisioned capacity that is paid for anyway, about 13.00 dollars of it; "
+        "on-demand about 45.00 dollars"
+    ) == str(found.cost)
+
+
+def test_consistent_reads_cost_twice_as_many_dollars() -> None:
+    once = estimated(size_bytes=GIB, on_demand=True).cost.dollars
+    twice = estimated({"consistent_read": True}, size_bytes=GIB, on_demand=True).cost.dollars
+
+    assert once is not None
+    assert 2 * once == twice
+
+
+def test_an_index_costs_by_its_own_size() -> None:
+    indexes = {"g": index("g", size_bytes=8_192_000_000, item_count=3)}
+    found = estimated({"index_name": "g"}, size_bytes=GIB, on_demand=True, indexes=indexes)
+
+    assert 0.125 == found.cost.dollars
+
+
+def test_without_a_price_units_and_time_are_told_all_the_same() -> None:
+    found = estimated({"units_per_second": 100}, size_bytes=GIB, on_demand=True, region="mars-north-1")
+
+    assert (
+        "131,072.0 read units in about 22 minutes, an unknown price "
+        "(no price is known for region mars-north-1; give --prices FILE)"
+    ) == found.line()
+    assert (None, None) == (found.to_json()["dollars"], found.to_json()["prices_as_of"])
+
+
+def test_a_table_that_dynamodb_has_not_counted_is_not_called_free() -> None:
+    found = estimated(size_bytes=0, item_count=0)
+
+    assert "orders is empty, but counts about every six hours only" in found.line()
+    assert "" == estimated(size_bytes=0, item_count=1).uncounted
+
+
+def test_ones_own_prices_are_taken() -> None:
+    table = MemoryTable(items(10), size_bytes=8192 * 1_000_000, on_demand=True)
+    ours = parse_prices('{"read_request_million": 3}', "ours.json")
+
+    found = estimate_export(request(), table, FixedCapacity(), lambda region: prices_for(region, ours))
+
+    assert 3.0 == found.cost.dollars
+
+
+def test_the_record_has_every_figure() -> None:
+    assert [
+        "table_name",
+        "index_name",
+        "items",
+        "bytes",
+        "read_units",
+        "units_per_second",
+        "reason",
+        "segments",
+        "seconds",
+        "region",
+        "billing",
+        "dollars",
+        "on_demand_dollars",
+        "paid_anyway_dollars",
+        "prices",
+        "prices_as_of",
+    ] == list(estimated().to_json())

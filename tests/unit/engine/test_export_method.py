@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_dynamo_pipeline.engine.estimate import Estimate
-from airflow_dynamo_pipeline.engine.export_method import Choice, Sights, choose_method
+from airflow_dynamo_pipeline.engine.export_method import Choice, Sights, beside_a_scan, choose_method
 from airflow_dynamo_pipeline.engine.native_windows import Recovery
+from airflow_dynamo_pipeline.engine.plan_cost import cost_of_reading
+from airflow_dynamo_pipeline.engine.prices import Prices, parse_prices, prices_for
 from tests.clock import EPOCH
 from tests.unit.engine.world import request
 
@@ -15,25 +18,33 @@ GIB = 1024**3
 ON = Recovery(table_name="orders", enabled=True, earliest_at=EPOCH - timedelta(days=10), latest_at=EPOCH)
 
 
-def estimate(**changes: Any) -> Estimate:
+LIST = prices_for("us-east-1")
+NOWHERE = prices_for("mars-north-1")
+
+
+def estimate(*, on_demand: bool = True, prices: Prices = LIST, **changes: Any) -> Estimate:
     """Of a table of 100 GiB that a scan reads in an hour."""
+    units = 100 * GIB / 8192
     figures: dict[str, Any] = {
         "table_name": "orders",
         "index_name": None,
         "items": 1_000_000,
         "bytes": 100 * GIB,
-        "read_units": 100 * GIB / 8192,
+        "read_units": units,
         "units_per_second": 3640.0,
         "reason": "",
         "segments": 16,
         "seconds": 3600.0,
+        "on_demand": on_demand,
+        "cost": cost_of_reading(units, prices, on_demand=on_demand),
+        "prices": prices,
     }
     return Estimate(**figures | changes)
 
 
-def chosen(asked: dict[str, Any] | None = None, **seen: Any) -> Choice:
-    sights = Sights(**{"on_demand": True, "recovery": ON, **seen})
-    return choose_method(request(method="auto", **(asked or {})), estimate(), sights)
+def chosen(asked: dict[str, Any] | None = None, found: Estimate | None = None, **seen: Any) -> Choice:
+    sights = Sights(**{"recovery": ON, **seen})
+    return choose_method(request(method="auto", **(asked or {})), found or estimate(), sights)
 
 
 def refusals(choice: Choice) -> dict[str, str | None]:
@@ -41,10 +52,14 @@ def refusals(choice: Choice) -> dict[str, str | None]:
 
 
 def test_a_scan_of_units_that_are_paid_for_anyway_is_the_cheapest() -> None:
-    found = chosen(on_demand=False)
+    found = chosen(found=estimate(on_demand=False))
 
     assert "scan" == found.method
     assert [0.0, 10.0] == [way.dollars for way in found.ways[:2]]
+    assert (
+        "scan: only provisioned capacity that is paid for anyway, about 0.47 dollars of it; "
+        "on-demand about 1.64 dollars, about 60 minutes"
+    ) == str(found.ways[0])
 
 
 def test_a_scan_is_cheaper_than_a_full_native_export_also_on_demand() -> None:
@@ -52,7 +67,64 @@ def test_a_scan_is_cheaper_than_a_full_native_export_also_on_demand() -> None:
 
     assert "scan" == found.method
     assert [1.64, 10.0] == [round(way.dollars or 0, 2) for way in found.ways[:2]]
-    assert "the cheapest, by list prices of us-east-1" == found.reason
+    assert f"the cheapest, by {LIST.source}" == found.reason
+
+
+def test_dear_reads_make_a_native_export_the_cheapest() -> None:
+    dear = prices_for("us-east-1", parse_prices('{"read_request_million": 1}', "ours.json"))
+
+    found = chosen(found=estimate(prices=dear))
+
+    assert ("full", "full") == (found.method, found.cheapest)
+    assert "the cheapest, by prices of ours.json for us-east-1; the rest list prices" in found.reason
+
+
+def test_without_a_price_the_scan_is_chosen_and_why_is_said() -> None:
+    found = chosen(found=estimate(prices=NOWHERE))
+
+    assert ("scan", None) == (found.method, found.cheapest)
+    assert "no price is known for region mars-north-1; give --prices FILE" == found.reason
+    assert "scan: an unknown price, about 60 minutes" == str(found.ways[0])
+
+
+def test_units_that_are_paid_for_anyway_are_the_cheapest_whatever_the_price() -> None:
+    found = chosen(found=estimate(prices=NOWHERE, on_demand=False))
+
+    assert ("scan", "scan") == (found.method, found.cheapest)
+    assert "the cheapest: its units are paid for anyway" == found.reason
+
+
+@pytest.mark.parametrize(("seconds", "fastest"), [(3600.0, "scan"), (3600.1, "full")])
+def test_a_scan_of_more_than_an_hour_is_taken_for_slower_than_a_native_export(
+    seconds: float, fastest: str
+) -> None:
+    found = chosen(found=estimate(seconds=seconds)).fastest
+
+    assert found is not None
+    assert fastest == found[0]
+    assert ("promises no time" in found[1]) == (fastest == "full")
+
+
+def test_changes_are_the_fastest_where_a_scan_is_long_and_a_scan_where_nothing_else_is_possible() -> None:
+    long = estimate(seconds=36_000.0)
+    seen: dict[str, Any] = {"chain_end": EPOCH - timedelta(hours=1), "changed_bytes": 0}
+
+    assert "incremental" == (chosen(found=long, **seen).fastest or [""])[0]
+    assert "scan" == (chosen({"index_name": "by-day"}, found=long).fastest or [""])[0]
+
+
+def test_a_choice_that_nobody_looked_for_names_nothing_as_cheapest_or_fastest() -> None:
+    found = Choice(method="full", reason="begun")
+
+    assert (None, None, {}) == (found.cheapest, found.fastest, found.figures())
+    assert ["method full: begun"] == list(found.lines())
+
+
+def test_what_else_there_may_be_is_said_beside_a_scan() -> None:
+    assert (
+        "a full native export, where point-in-time recovery is on: about 10.00 dollars, no time is promised"
+    ) == beside_a_scan(request(), estimate())
+    assert "no native export knows index_name" == beside_a_scan(request(index_name="g"), estimate())
 
 
 @pytest.mark.parametrize(("seconds", "method"), [(3600, "scan"), (3599, "full")])
@@ -141,9 +213,26 @@ def test_without_recovery_there_is_no_native_export(seen: dict[str, Any], word: 
 
 def test_a_choice_is_said_with_all_that_was_looked_at() -> None:
     assert [
-        "method scan: the cheapest, by list prices of us-east-1",
-        "scan: about 1.64 dollars, about 3,600 seconds",
+        f"method scan: the cheapest, by {LIST.source}",
+        "1,000,000 items and 107,374,182,400 bytes, as DynamoDB counted them",
+        "scan: about 1.64 dollars, about 60 minutes",
         "full: about 10.00 dollars, no time is promised",
         "incremental: not possible, there is no full native export of the table below the target",
+        "cheapest: scan; fastest: scan, the only way whose time can be told",
     ] == list(chosen().lines())
-    assert ["scan", "full", "incremental"] == [way["method"] for way in chosen().to_json()["methods"]]
+
+
+def test_a_choice_is_a_record_of_all_ways() -> None:
+    found = chosen().to_json()
+
+    assert ["scan", "full", "incremental"] == [way["method"] for way in found["methods"]]
+    assert {"method": "full", "refused": None, "dollars": 10.0, "seconds": None} == found["methods"][1]
+    assert ("scan", "scan") == (found["cheapest"], found["fastest"])
+
+
+def test_the_documentation_shows_what_is_said() -> None:
+    page = Path(__file__).parents[3] / "docs" / "how-to" / "choose-a-method.md"
+
+    said = chosen(found=estimate(prices=prices_for("eu-west-1"))).lines()
+
+    assert "```text\n" + "\n".join(said) + "\n```" in page.read_text("utf-8")

@@ -84,9 +84,14 @@ def test_the_bill_counts_the_indexes_and_the_hours_the_scarcest_of_them() -> Non
 def test_an_on_demand_table_is_priced_by_its_units() -> None:
     table = Table(on_demand=True, write_throughput=Throughput(warm=4000.0))
 
-    _, said = rehearsed(some(16_000), table)
+    result, said = rehearsed(some(16_000), table)
 
-    assert "0.01 dollars at most, on-demand" in said[-1]
+    assert (16_000, 16_000, 0.01) == (
+        result.plan["write_units"],
+        result.plan["write_units_at_most"],
+        result.plan["dollars_at_most"],
+    )
+    assert "about 0.01 dollars at most, on-demand (list prices of us-east-1, " in said[-1]
 
 
 def test_expired_items_that_would_be_dropped_are_counted() -> None:

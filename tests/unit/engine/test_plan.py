@@ -222,7 +222,7 @@ def test_the_line_says_what_will_be_done() -> None:
 
 def test_a_resumed_export_keeps_its_segments_and_says_so() -> None:
     world = World()
-    world.stop.set()
+    world.stop_at_the_first_page()
     with pytest.raises(Stopped):
         world.export(request(units_per_second=NO_WAITING, segments=4))
     later = World(store=world.store)

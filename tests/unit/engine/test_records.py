@@ -94,7 +94,7 @@ def test_an_export_left_by_a_newer_package_is_refused_and_nothing_is_written(nam
     store = world.store
     assert isinstance(store, MemoryStore)
     first = World(store=store)
-    first.stop.set()
+    first.stop_at_the_first_page()
     with pytest.raises(Stopped):
         first.export(request(units_per_second=NO_WAITING, segments=1))
     key = next(key for key in store.objects if key.endswith(name))

@@ -25,10 +25,10 @@ from airflow_dynamo_pipeline.errors import (
     TableChanged,
     UnexpectedReply,
 )
-from airflow_dynamo_pipeline.items.page import ReplyText
 from tests.clock import ManualClock
 from tests.unit.engine.world import (
     NO_WAITING,
+    HookedTable,
     SmallPages,
     World,
     data_keys,
@@ -52,18 +52,6 @@ def asked(**changes: Any) -> ExportRequest:
 
 def keys(count: int) -> Counter[str]:
     return Counter(item["pk"]["S"] for item in items(count))
-
-
-class HookedTable(SmallPages):
-    """Acts ahead of each page."""
-
-    def __init__(self, inner: MemoryTable) -> None:
-        super().__init__(inner)
-        self.before: Callable[[ScanCall], None] = lambda _call: None
-
-    def scan(self, call: ScanCall) -> ReplyText:
-        self.before(call)
-        return super().scan(call)
 
 
 @pytest.mark.parametrize("segments", [1, 2, 7])
@@ -236,7 +224,7 @@ def _objects(world: World) -> dict[str, Any]:
 
 def test_a_resumed_export_keeps_going_with_the_segments_it_was_begun_with() -> None:
     world = World()
-    world.stop.set()
+    world.stop_at_the_first_page()
     with pytest.raises(Stopped):
         world.export(asked(segments=5))
     result = World(store=world.store).export(asked(segments=2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -84,6 +85,18 @@ class SmallPages:
         return self.inner.scan(replace(call, limit=min(self.most, call.limit or self.most)))
 
 
+class HookedTable(SmallPages):
+    """Acts ahead of each page."""
+
+    def __init__(self, inner: TableReader) -> None:
+        super().__init__(inner)
+        self.before: Callable[[ScanCall], None] = lambda _call: None
+
+    def scan(self, call: ScanCall) -> ReplyText:
+        self.before(call)
+        return super().scan(call)
+
+
 @dataclass(kw_only=True)
 class World:
     """Ports to export with, and what went out by them."""
@@ -115,6 +128,12 @@ class World:
         asked = asked or request(units_per_second=NO_WAITING, segments=1)
         reports = Reports(self.reports.append, report_seconds)
         return export_table(asked, job or work(), self.ports, reports)
+
+    def stop_at_the_first_page(self) -> None:
+        """Told to stop as soon as the export has begun."""
+        table = HookedTable(self.table)
+        table.before = lambda _call: self.stop.set()
+        self.table = table
 
 
 def checkpoint_of(store: ObjectStore, attempt: str, segments: int = 1) -> Checkpoint:

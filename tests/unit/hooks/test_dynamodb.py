@@ -2,11 +2,15 @@
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from airflow_dynamo_pipeline.engine.import_request import ImportRequest
+from airflow_dynamo_pipeline.engine.prices import GB, prices_for
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
+from airflow_dynamo_pipeline.errors import InvalidRequest
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
 
 
@@ -58,3 +62,40 @@ def test_ports_are_made_without_a_call() -> None:
     ports = DynamoDBPipelineHook().export_ports(request, stop=stop, say=print, warn=print)
 
     assert ports.stop is stop
+
+
+# --- prices ---------------------------------------------------------------------------------------
+
+PRICES_FILE = "AIRFLOW__DYNAMO_PIPELINE__PRICES_FILE"
+
+
+def price_of_an_import() -> float | None:
+    """By the prices that the hook's ports for an import have."""
+    asked = ImportRequest(table_name="orders", s3_uri=("s3://backups/x",))
+    ports = DynamoDBPipelineHook().import_ports(asked, stop=threading.Event(), say=print, warn=print)
+    return ports.prices("eu-central-1").native_import(GB)
+
+
+def test_a_dag_is_planned_with_list_prices() -> None:
+    assert prices_for("eu-central-1").native_import(GB) == price_of_an_import()
+
+
+def test_a_dag_is_planned_with_the_prices_of_the_configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ours = tmp_path / "ours.json"
+    ours.write_text('{"import_gb": 7, "export_gb": 8}', "utf-8")
+    monkeypatch.setenv(PRICES_FILE, str(ours))
+    request = ExportRequest(table_name="orders", s3_uri="s3://backups/x")
+
+    ports = DynamoDBPipelineHook().export_ports(request, stop=threading.Event(), say=print, warn=print)
+
+    assert 7.0 == price_of_an_import()
+    assert 8.0 == ports.prices("eu-central-1").native_export(GB)
+
+
+def test_a_file_of_the_configuration_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PRICES_FILE, "/no/such/file.json")
+
+    with pytest.raises(InvalidRequest, match="/no/such/file"):
+        price_of_an_import()

@@ -1,0 +1,1 @@
+dynamo-pipeline export --config dynamo-pipeline.toml --units-per-second 50

@@ -1,0 +1,1 @@
+dynamo-pipeline iam-policy emr-pipeline-role --instance-role ExportMachines --account-id 111122223333

@@ -1,0 +1,2 @@
+dynamo-pipeline iam-policy table-save --table orders
+dynamo-pipeline iam-policy table-restore --table orders-copy
