@@ -115,7 +115,9 @@ OTHERWISE: dict[tuple[str, str], Bounds] = {  # where another engine's limit hol
     ("import_with_approval", "file_format"): (["auto", *READERS], ["xml"], imports("file_format")),
 }
 OURS = {
-    dag_id: dag for dag_id, dag in dag_bag().dags.items() if not dag.fileloc.endswith("after_an_export.py")
+    dag_id: dag
+    for dag_id, dag in sorted(dag_bag().dags.items())
+    if not dag.fileloc.endswith("after_an_export.py")
 }
 PARAMS = [(dag_id, name) for dag_id, dag in OURS.items() for name in dag.params]
 
