@@ -79,6 +79,10 @@ __all__ = [
 ]
 
 PROGRESS = "progress"
+LATE_IS_SILENT = (
+    "no notice will be sent when this DAG is late: for that this Airflow needs "
+    "apache-airflow-providers-amazon[aiobotocore] 9.15.0 or newer"
+)
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +114,7 @@ def execution_seconds_left(timeout: timedelta | None, context: Context) -> float
 
     A task that goes on after a deferral has, on Airflow 2, what is left since its start; on 3 all of it.
     """
-    if timeout is None:
+    if not timeout:  # zero, too: Airflow starts no timer for it
         return float("inf")
     instance: Any = context.get("ti")
     if getattr(instance, "next_method", None) and instance.start_date:
@@ -163,16 +167,23 @@ def late_settings(
 ) -> dict[str, Any]:
     """Arguments of ``DAG`` that call a notifier for a late run; none in Airflow 3.0, which has no such thing.
 
-    The triggerer needs aiobotocore to call AWS; without it the executor calls, from Airflow 3.2 on.
+    The triggerer needs aiobotocore to call AWS, and a notifier with an ``async_notify`` of its own. Otherwise
+    the executor calls, from Airflow 3.2 on; before 3.3 it calls only notifiers that take a ``context``, as
+    those with an ``async_notify`` do. Where neither can call there are no arguments, and a warning.
     """
     if airflow_version.startswith("2."):
         return {"sla_miss_callback": notifier(**arguments)}
     try:  # 3.1
+        from airflow.sdk import BaseNotifier
         from airflow.sdk.definitions import deadline
     except ImportError:
         return {}
-    in_executor = importlib.util.find_spec("aiobotocore") is None and not airflow_version.startswith("3.1.")
-    callback = getattr(deadline, "SyncCallback" if in_executor else "AsyncCallback")
+    is_async = getattr(notifier, "async_notify", None) not in (None, BaseNotifier.async_notify)
+    in_triggerer = is_async and importlib.util.find_spec("aiobotocore") is not None
+    if not in_triggerer and airflow_version.startswith(("3.1.",) if is_async else ("3.1.", "3.2.")):
+        log.warning(LATE_IS_SILENT)
+        return {}
+    callback = getattr(deadline, "AsyncCallback" if in_triggerer else "SyncCallback")
     reference = deadline.DeadlineReference.DAGRUN_QUEUED_AT
     return {"deadline": deadline.DeadlineAlert(reference, after, callback(notifier, dict(arguments)))}
 

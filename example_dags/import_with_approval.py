@@ -5,7 +5,7 @@
 Press Trigger: the form asks for the backup, the table, the rate and what happens to items that are there.
 `look` reads all of the backup and writes nothing. `approve` then waits for a person: Airflow lists it
 under Required Actions, with the figures of `look`. Approve, and `restore` writes the backup; reject, and
-it is skipped.
+it is skipped. `restore` refuses a backup that changed since `look`.
 
 ### What it needs
 
@@ -22,12 +22,10 @@ exist.
 ### If it fails
 
 The first line of the error says what to do. Then press Clear on the task. Clear of `look` asks anew, since
-the tasks after it are cleared with it. A request that nobody answers within a day fails `approve`.
+the tasks after it are cleared with it: do that if the backup changed. `approve` waits until somebody answers.
 """
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import pendulum
 
@@ -55,8 +53,10 @@ FIGURES = """
 | Table | `{{ params.table_name }}` |
 | Source | `{{ params.s3_uri }}` |
 | Items in the backup | {{ '{:,}'.format(found['read']) }} |
-| Items to write | {{ '{:,}'.format(found['written']) }} |
-| Items rejected | {{ '{:,}'.format(found['rejected']) }} |
+| Items to write | {{ '' if params.on_conflict == 'overwrite' else 'at most ' -}}
+{{ '{:,}'.format(found['written']) }} |
+| Items rejected | {{ '{:,}'.format(found['rejected']) }}; \
+max_rejected is {{ '{:,}'.format(params.max_rejected) }} |
 | Items that are there | on_conflict: {{ params.on_conflict }} |
 | Write units | {{ '{:,}'.format(plan['write_units']) }}; with global indexes at most \
 {{ '{:,}'.format(plan['write_units_at_most']) }} |
@@ -64,6 +64,11 @@ FIGURES = """
 | Dollars | at most {{ 'unknown' if plan['dollars_at_most'] is none else plan['dollars_at_most'] }}, \
 {{ plan['billing'] }}, {{ plan['prices'] }} |
 
+{% if found['rejected'] > params.max_rejected -%}
+**Reject this: the import would fail**, since more items would be rejected than max_rejected allows. The log \
+of `look` names the first of them. Mend them, or trigger again with a higher max_rejected.
+
+{% endif -%}
 Nothing was written yet. Approve to write the backup into the table; reject to leave the table as it is.
 """
 
@@ -99,8 +104,12 @@ if ApprovalOperator is not None:
             task_id="approve",
             subject="Import {{ params.s3_uri }} into table {{ params.table_name }}?",
             body=FIGURES,
-            response_timeout=timedelta(days=1),
         )
-        restore = DynamoDBImportOperator(task_id="restore", retries=2, **settings)
+        restore = DynamoDBImportOperator(
+            task_id="restore",
+            expected_backup_id="{{ ti.xcom_pull(task_ids='look')['backup_id'] }}",
+            retries=2,
+            **settings,
+        )
         look >> approve >> restore
 # --8<-- [end:approval]

@@ -14,9 +14,11 @@ from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,
     CredentialsExpired,
+    InvalidRequest,
     ItemRefused,
     NotFound,
     PipelineError,
+    Problem,
     ServiceTrouble,
     Throttled,
     UnexpectedReply,
@@ -103,6 +105,10 @@ NETWORK = (
     boto.IncompleteReadError,
 )
 MEND_CREDENTIALS = "mend the credentials of the connection, the profile or the environment"
+MEND_REGION = (
+    "give the connection or the task a region_name; on the command line: --region-name or AWS_DEFAULT_REGION"
+)
+MEND_PROFILE = "mend the name of the profile, or the files that AWS_CONFIG_FILE and its like lead to"
 MEND_KEY = "enable the key, or name another of the bucket's region"
 NO_CREDENTIALS = (boto.NoCredentialsError, boto.PartialCredentialsError)
 NO_REFRESH = (boto.CredentialRetrievalError, boto.MetadataRetrievalError, boto.TokenRetrievalError)
@@ -166,7 +172,16 @@ def _ours(error: Exception, action: str, resource: str) -> PipelineError | Condi
         return CredentialsExpired(text)
     if isinstance(error, (*NETWORK, ResponseParserError)):
         return ServiceTrouble(text)
-    return UnexpectedReply(text)
+    return _no_client(error, said) or UnexpectedReply(text)
+
+
+def _no_client(error: Exception, said: str) -> InvalidRequest | None:
+    """Settings that no client can be made with; no call was made."""
+    if isinstance(error, (boto.NoRegionError, boto.InvalidRegionError)):
+        return InvalidRequest([Problem("region_name", said.removesuffix("."), MEND_REGION)])
+    if isinstance(error, boto.ProfileNotFound):
+        return InvalidRequest([Problem("profile", said, MEND_PROFILE)])
+    return None
 
 
 def _from_reply(error: boto.ClientError, action: str, resource: str) -> PipelineError | ConditionFailed:

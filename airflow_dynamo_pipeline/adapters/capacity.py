@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
@@ -20,6 +20,8 @@ TABLE_WRITE_QUOTA_CODE = "L-AB614373"  # table-level write throughput limit
 LOOK_BACK = timedelta(hours=1)
 PERIOD_SECONDS = 60
 PERCENTILE = 0.99
+MOST_POINTS = 1440  # of one GetMetricStatistics
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 class AwsCapacity:
@@ -55,11 +57,38 @@ class AwsCapacity:
         """Likewise of writes."""
         return self._consumed("Write", table_name, index_name)
 
+    def write_units_since(self, table_name: str, begin: datetime) -> float:
+        """All write units of the table since an instant: by minutes up to a day, beyond that by whole hours.
+
+        One call is enough: the datapoints are as long as that takes.
+        """
+        end, start = self._clock.now(), begin.replace(second=0, microsecond=0)
+        if start >= end:
+            return 0.0
+        if end - start <= MOST_POINTS * MINUTE:
+            return sum(self._sums("Write", table_name, None, (start, end), MINUTE))
+        start = start.replace(minute=0)
+        hours = -((start - end) // (MOST_POINTS * HOUR))
+        return sum(self._sums("Write", table_name, None, (start, end), hours * HOUR))
+
     def _consumed(self, kind: str, table_name: str, index_name: str | None) -> float:
+        end = self._clock.now()
+        sums = self._sums(kind, table_name, index_name, (end - LOOK_BACK, end), MINUTE)
+        means = sorted(one / PERIOD_SECONDS for one in sums)
+        return means[min(len(means) - 1, int(len(means) * PERCENTILE))] if means else 0.0
+
+    def _sums(
+        self,
+        kind: str,
+        table_name: str,
+        index_name: str | None,
+        span: tuple[datetime, datetime],
+        period: timedelta,
+    ) -> list[float]:
+        """The units of each period in which CloudWatch has any, in no order."""
         dimensions: list[Any] = [{"Name": "TableName", "Value": table_name}]
         if index_name:
             dimensions.append({"Name": "GlobalSecondaryIndexName", "Value": index_name})
-        end = self._clock.now()
         with translated(
             "cloudwatch:GetMetricStatistics", f"the consumed {kind.lower()} capacity of {table_name}"
         ):
@@ -67,13 +96,12 @@ class AwsCapacity:
                 Namespace="AWS/DynamoDB",
                 MetricName=f"Consumed{kind}CapacityUnits",
                 Dimensions=dimensions,
-                StartTime=end - LOOK_BACK,
-                EndTime=end,
-                Period=PERIOD_SECONDS,
+                StartTime=span[0],
+                EndTime=span[1],
+                Period=int(period.total_seconds()),
                 Statistics=["Sum"],
             )
-        means = sorted(point["Sum"] / PERIOD_SECONDS for point in reply["Datapoints"])
-        return means[min(len(means) - 1, int(len(means) * PERCENTILE))] if means else 0.0
+        return [point["Sum"] for point in reply["Datapoints"]]
 
     def _quota(self, code: str) -> float:
         if code not in self._quotas_read:

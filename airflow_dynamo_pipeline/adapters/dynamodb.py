@@ -124,6 +124,7 @@ def description(table: Mapping[str, Any], region: str) -> TableDescription:
         deletion_protected=bool(table.get("DeletionProtectionEnabled", False)),
         replicas=[name for name in replicas if name != region],
         has_stream=bool(table.get("StreamSpecification", {}).get("StreamEnabled", False)),
+        table_class=table.get("TableClassSummary", {}).get("TableClass", "STANDARD"),
     )
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from airflow_dynamo_pipeline.engine.ports import (
@@ -201,9 +202,10 @@ class MemoryTable:
 class FixedCapacity:
     """A quota and a consumption that somebody chose."""
 
-    def __init__(self, quota: float = 40_000.0, consumed: float = 0.0) -> None:
+    def __init__(self, quota: float = 40_000.0, consumed: float = 0.0, written: float = 0.0) -> None:
         self.quota = quota
         self.consumed = consumed
+        self.written = written
 
     def table_write_quota(self) -> float:
         """The quota chosen."""
@@ -213,6 +215,11 @@ class FixedCapacity:
         """The consumption chosen."""
         del table_name, index_name
         return self.consumed
+
+    def write_units_since(self, table_name: str, begin: datetime) -> float:
+        """The sum chosen."""
+        del table_name, begin
+        return self.written
 
     def table_read_quota(self) -> float:
         """The quota chosen."""

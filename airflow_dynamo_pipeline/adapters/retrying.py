@@ -6,6 +6,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from airflow_dynamo_pipeline.engine.backoff import retrying
@@ -113,6 +114,10 @@ class RetryingCapacity:
     def consumed_write_units_per_second(self, table_name: str, index_name: str | None) -> float:
         """What all writers consumed of late."""
         return self._retries(lambda: self._inner.consumed_write_units_per_second(table_name, index_name))
+
+    def write_units_since(self, table_name: str, begin: datetime) -> float:
+        """All write units of the table itself since an instant."""
+        return self._retries(lambda: self._inner.write_units_since(table_name, begin))
 
 
 class RetryingStore:

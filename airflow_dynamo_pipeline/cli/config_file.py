@@ -23,41 +23,71 @@ from typing import Any
 
 import click
 
-from airflow_dynamo_pipeline.cli.options import LISTS, TABLES, without_rivals
+from airflow_dynamo_pipeline.cli.options import LISTS, TABLES, says_nothing, without_rivals
+from airflow_dynamo_pipeline.cli.own_settings import takes
 from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, Problem
 
 NOT_SETTINGS = ("help", "version", "config")
 MOMENT = "changes_from"
 
 
-def read(file: str, root: click.Group, path: Sequence[str]) -> dict[str, object]:
-    """The settings for the command at ``path``, as click takes defaults; InvalidRequest with all problems.
-
-    The whole file is looked at, whichever command runs.
-    """
+def read(file: str, root: click.Group) -> dict[str, Any]:
+    """Everything that stands in the file, whichever command runs; InvalidRequest with all problems."""
     found = _parsed(file)
     problems = list(_problems(found, root, file, ()))
     if problems:
         raise InvalidRequest(problems)
-    return _for_command(found, root, path)
-
-
-def options_of(command: click.Command) -> dict[str, list[click.Option]]:
-    """The settings that a command takes, by name; those of a group are those of its commands."""
-    found: dict[str, list[click.Option]] = {}
-    for each in _leaves(command):
-        for option in each.params:
-            if isinstance(option, click.Option) and option.name and option.name not in NOT_SETTINGS:
-                found.setdefault(option.name, []).append(option)
     return found
 
 
-def _leaves(command: click.Command) -> Iterator[click.Command]:
+def for_command(found: Mapping[str, Any], root: click.Command, path: Sequence[str]) -> dict[str, object]:
+    """The settings for the command at ``path``, as click takes defaults."""
+    merged: dict[str, object] = {}
+    for depth, command, table in _tables(found, root, path):
+        below = _below(command)
+        here = {
+            name: value for name, value in table.items() if name not in below and takes(path, name, depth)
+        }
+        merged = without_rivals(merged, here) | here
+    known = {option.name: option for option in settings_of(command)}
+    return {name: _as_given(known[name], value) for name, value in merged.items() if name in known}
+
+
+def passed_over(found: Mapping[str, Any], root: click.Command, path: Sequence[str]) -> set[str]:
+    """Settings that the command at ``path`` knows and does not take from where they stand."""
+    passed = {
+        name
+        for depth, _, table in _tables(found, root, path)
+        for name in table
+        if not takes(path, name, depth)
+    }
+    *_, (_, command, _) = _tables(found, root, path)
+    return passed & {option.name for option in settings_of(command) if option.name}
+
+
+def settings_of(command: click.Command) -> list[click.Option]:
+    """The options of one command that are settings."""
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    return [option for option in options if option.name not in NOT_SETTINGS]
+
+
+def options_of(
+    command: click.Command, path: Sequence[str] = ()
+) -> dict[str, list[tuple[Sequence[str], click.Option]]]:
+    """The settings of a command or, of a group, of its commands, by name; each with the command's words."""
+    found: dict[str, list[tuple[Sequence[str], click.Option]]] = {}
+    for words, each in _leaves(command, path):
+        for option in settings_of(each):
+            found.setdefault(option.name or "", []).append((words, option))
+    return found
+
+
+def _leaves(command: click.Command, path: Sequence[str]) -> Iterator[tuple[Sequence[str], click.Command]]:
     if not isinstance(command, click.Group):
-        yield command
+        yield path, command
         return
-    for each in command.commands.values():
-        yield from _leaves(each)
+    for name, each in command.commands.items():
+        yield from _leaves(each, (*path, name))
 
 
 def _parsed(file: str) -> dict[str, Any]:
@@ -76,7 +106,11 @@ def _problems(
 ) -> Iterator[Problem]:
     """What is wrong in the table of a command, and in those below."""
     below = _below(command)
-    known = options_of(command)
+    anywhere = options_of(command, path)
+    known = {
+        name: [option for words, option in each if takes(words, name, len(path))]
+        for name, each in anywhere.items()
+    }
     header = f"[{'.'.join(path)}] " if path else ""
     for name, value in table.items():
         where = f"{file}: {header}{name}"
@@ -86,6 +120,11 @@ def _problems(
             yield Problem(where, "is a command; its settings stand in a table of that name")
         elif name not in known:
             yield Problem(where, f"is not a setting of {_title(path)}", _did_you_mean(name, [*known, *below]))
+        elif not known[name]:
+            words, _ = anywhere[name][0]
+            yield Problem(where, f"stands in the table of a command only, as in [{'.'.join(words)}]")
+        elif says_nothing(name, value):
+            yield Problem(where, "is empty; leave it out")
         else:
             yield from _misfit(where, known[name], value)
 
@@ -100,16 +139,15 @@ def _misfit(where: str, options: Sequence[click.Option], value: object) -> Itera
             return
 
 
-def _for_command(found: Mapping[str, Any], root: click.Command, path: Sequence[str]) -> dict[str, object]:
-    merged: dict[str, object] = {}
+def _tables(
+    found: Mapping[str, Any], root: click.Command, path: Sequence[str]
+) -> Iterator[tuple[int, click.Command, Mapping[str, Any]]]:
+    """The tables that a command may take settings from, the farthest first, and whose each is."""
     table, command = found, root
-    for step in (*path, None):
-        here = {name: value for name, value in table.items() if name not in _below(command)}
-        merged = without_rivals(merged, here) | here
-        if step is not None:
-            table, command = table.get(step, {}), _below(command)[step]
-    known = options_of(command)
-    return {name: _as_given(known[name][0], value) for name, value in merged.items() if name in known}
+    yield 0, command, table
+    for depth, step in enumerate(path, 1):
+        table, command = table.get(step, {}), _below(command)[step]
+        yield depth, command, table
 
 
 def _below(command: click.Command) -> Mapping[str, click.Command]:

@@ -22,6 +22,7 @@ from airflow_dynamo_pipeline.engine.plan_cost import duration
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 
 UNKNOWN_TARGET = "s3://not-needed"
+NOT_KNOWN = "not known"
 
 
 @click.command("estimate")
@@ -53,18 +54,17 @@ def command(*, profile: str | None, region_name: str | None, prices: str | None,
 
 def _shown(found: Estimate, choice: Choice) -> dict[str, Any]:
     """The same in words."""
-    fastest, why = choice.fastest or ("", "")
     return {
         "table": found.table_name + (f", index {found.index_name}" if found.index_name else ""),
         "items": found.items,
         "bytes": found.bytes,
-        "read units": found.read_units,
+        "read units": NOT_KNOWN if found.read_units is None else found.read_units,
         "rate": f"{found.units_per_second:,.1f} read units per second ({found.reason})",
         "segments": found.segments,
-        "time": f"about {duration(found.seconds)}",
+        "time": NOT_KNOWN if found.seconds is None else f"about {duration(found.seconds)}",
         "price": f"{found.cost} ({found.prices.source})",
         "method": f"{choice.method}: {choice.reason}",
         **{f"- {way.method}": str(way).removeprefix(f"{way.method}: ") for way in choice.ways},
-        "cheapest": choice.cheapest or "not known",
-        "fastest": f"{fastest}, {why}",
+        "cheapest": choice.cheapest or NOT_KNOWN,
+        "fastest": ", ".join(choice.fastest or [NOT_KNOWN]),
     }

@@ -10,7 +10,7 @@ import click
 from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES
 from airflow_dynamo_pipeline.adapters.policies_statements import Policy
 from airflow_dynamo_pipeline.adapters.policy_settings import SETTINGS
-from airflow_dynamo_pipeline.cli.options import ALSO
+from airflow_dynamo_pipeline.cli.options import ALSO, given_settings
 
 EXAMPLE = {
     "table_name": "orders",
@@ -34,7 +34,7 @@ def _command(of: str, policy: Policy) -> click.Command:
     """The command that prints one policy; values stay text, the policy refuses them all at once."""
 
     def run(**given: Any) -> None:
-        click.echo(json.dumps(policy.document(given), indent=2))
+        click.echo(json.dumps(policy.document(given_settings(given)), indent=2))
 
     options: list[click.Parameter] = [_option(name) for name in policy.settings]
     shown = [f" --{name.replace('_', '-')} {EXAMPLE[name]}" for name in policy.settings if name in EXAMPLE]

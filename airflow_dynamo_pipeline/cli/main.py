@@ -27,8 +27,9 @@ dynamo-pipeline COMMAND --help
 
 Every option of a command may also be given as an environment variable (DYNAMO_PIPELINE_TABLE_NAME for
 --table-name), or in a TOML file that --config or DYNAMO_PIPELINE_CONFIG names (table_name = "orders"). The
-command line wins over the environment, and the environment over the file. Endpoints and credentials come
-from boto3's own configuration (AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB, ...).
+command line wins over the environment, and the environment over the file. What import and table restore write
+to must be named for them (DYNAMO_PIPELINE_IMPORT_TABLE_NAME). Endpoints and credentials come from boto3's own
+configuration (AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB, ...).
 
 \b
 Exit codes:

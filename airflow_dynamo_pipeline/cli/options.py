@@ -8,9 +8,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from airflow_dynamo_pipeline.cli.origins import weakness
+from airflow_dynamo_pipeline.cli.origins import STRONGEST_FIRST, weakness
 from airflow_dynamo_pipeline.engine.import_request import AUTO, EXPIRED_ITEMS, ON_CONFLICT
 from airflow_dynamo_pipeline.engine.requests import METHODS, ON_EXISTING
+from airflow_dynamo_pipeline.engine.settings import is_given
 from airflow_dynamo_pipeline.formats import FORMATS
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
 from airflow_dynamo_pipeline.formats.readers import READERS
@@ -66,6 +67,7 @@ IMPORT_HELP: Mapping[str, str] = {
     "on_existing": f"{', '.join(ON_EXISTING)}: about earlier imports of this backup.  [default: resume]",
     "expired_items": f"{', '.join(EXPIRED_ITEMS)}: items whose time to live is over.  [default: keep]",
     "allow_protected": "Import although the table looks like one in production.",
+    "expected_backup_id": "Refuse another backup: the backup_id that a dry run returned.",
     "changes_from": "For incremental exports without a full one: the moment the table is of.",
     "attributes": 'JSON, what columns become, as {"id": "S", "n": {"name": "count", "type": "N"}}.',
     "csv_columns": "Columns of CSV files without a header, with commas between.",
@@ -77,7 +79,20 @@ FLAGS = ("consistent_read", "keep_checkpoint", "save_table_definition", "dry_run
 ALSO = {"table_name": ("--table",)}
 TABLES = ("expression_attribute_names", "expression_attribute_values", "attributes")  # JSON text
 LISTS = ("csv_columns",)  # text with commas between
-RIVALS = (("ratio", "units_per_second"), ("source", "s3_uri"))  # two ways of saying one thing
+MAY_BE_EMPTY = ("null_text",)
+RIVALS = (  # ways of saying one thing
+    ("ratio", "units_per_second"),
+    ("source", "s3_uri"),
+    ("manifest_uri", "s3_uri", "export_arn"),
+    ("instance_role", "job_role"),
+)
+ONLY_WITH = {  # refused beside another word of the setting named here
+    "finish_within_seconds": ("method", "auto"),
+    "version_attribute": ("on_conflict", "newer"),
+    "condition_expression": ("on_conflict", "condition"),
+    "expression_attribute_names": ("on_conflict", "condition"),
+    "expression_attribute_values": ("on_conflict", "condition"),
+}
 EXPORT_WORDS: Mapping[str, Sequence[str]] = {
     "file_format": tuple(FORMATS),
     "compression": tuple(COMPRESSIONS),
@@ -119,24 +134,34 @@ def files(_context: click.Context, _parameter: click.Parameter, incomplete: str)
 
 
 def given_settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a request that a person gave; of two rivals, that from the stronger origin."""
+    """The settings of a request that a person gave, without what a stronger origin rules out."""
     context = click.get_current_context()
-    found = {name: value for name, value in given.items() if value not in (None, False, ())}
-    for one, other in RIVALS:
-        if one in found and other in found:
-            weaker = weakness(context, one) - weakness(context, other)
-            found.pop(one if weaker > 0 else other if weaker < 0 else "", None)
+    found = {name: value for name, value in given.items() if value not in (False, ()) and is_given(value)}
+    for origin in range(len(STRONGEST_FIRST)):
+        stronger = {name: value for name, value in found.items() if weakness(context, name) <= origin}
+        weaker = {name: value for name, value in found.items() if name not in stronger}
+        found = without_rivals(weaker, stronger) | stronger
     return found
 
 
 def without_rivals(weaker: Mapping[str, object], stronger: Mapping[str, object]) -> dict[str, object]:
-    """What stays of weaker settings beside stronger ones that say the same in another way.
+    """What stays of weaker settings beside stronger ones that say the same in another way, or rule them out.
 
     >>> without_rivals({"ratio": 0.5, "segments": 4}, {"units_per_second": 100})
     {'segments': 4}
+    >>> without_rivals({"method": "auto", "finish_within_seconds": 60}, {"method": "scan"})
+    {'method': 'auto'}
     """
-    beaten = {mine for pair in RIVALS for mine, rival in (pair, pair[::-1]) if rival in stronger}
+    beaten = {name for group in RIVALS if not stronger.keys().isdisjoint(group) for name in group}
+    beaten |= {name for name, (of, word) in ONLY_WITH.items() if stronger.get(of, word) != word}
     return {name: value for name, value in weaker.items() if name not in beaten}
+
+
+def says_nothing(name: str, value: object) -> bool:
+    """Whether a value is empty, as a request would take it, or one of several is."""
+    if isinstance(value, tuple | list):
+        return any(says_nothing(name, each) for each in value)
+    return value is not None and not is_given(value) and not (name in MAY_BE_EMPTY and value == "")
 
 
 def _settings(

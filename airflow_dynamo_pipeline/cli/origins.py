@@ -19,15 +19,31 @@ def variable(name: str) -> str:
     return f"{PREFIX}_{name.upper()}"
 
 
+def variable_of(parameter: click.Parameter) -> str | None:
+    """The environment variable that a command takes a parameter from, if there is one."""
+    if isinstance(parameter.envvar, str):
+        return parameter.envvar
+    is_general = isinstance(parameter, click.Option) and parameter.allow_from_autoenv
+    return variable(parameter.name) if is_general and parameter.name else None
+
+
 def weakness(context: click.Context, name: str) -> int:
     """How weak the origin of a parameter is; 0 is the command line."""
     source = context.get_parameter_source(name)
     return STRONGEST_FIRST.index(source) if source in STRONGEST_FIRST else len(STRONGEST_FIRST)
 
 
+def given_anywhere(context: click.Context, name: str) -> bool:
+    """Whether somebody gave a parameter, wherever."""
+    return weakness(context, name) < len(STRONGEST_FIRST)
+
+
 def origins(context: click.Context) -> dict[str, str]:
     """Where the settings came from that are not from the command line: a variable or the file."""
     file = str(context.meta.get(FILE))
-    names = [parameter.name for parameter in context.command.params if parameter.name]
-    places = {name: {1: variable(name), 2: file}.get(weakness(context, name)) for name in names}
+    parameters = {parameter.name: parameter for parameter in context.command.params if parameter.name}
+    places = {
+        name: {1: variable_of(parameter), 2: file}.get(weakness(context, name))
+        for name, parameter in parameters.items()
+    }
     return {name: place for name, place in places.items() if place}

@@ -123,10 +123,15 @@ class Output:
         table = Table(title=title, show_header=False, title_justify="left", box=None)
         told = {name: value for name, value in record.items() if not isinstance(value, Mapping)}
         for name, value in told.items():
-            shown = f"{value:,}" if isinstance(value, int | float) else str(value)
-            table.add_row(name, Text(shown, no_wrap=True, overflow="ignore"))
+            table.add_row(name, Text(_shown(value), no_wrap=True, overflow="ignore"))
         longest = max(len(str(value)) for value in told.values())
         Console(highlight=False, width=longest + MARGIN).print(table)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):  # which is an int as well
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _json_line(record: Mapping[str, Any]) -> None:

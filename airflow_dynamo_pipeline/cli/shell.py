@@ -18,7 +18,8 @@ class Shell(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Look for ``--json`` before options are read: they may be wrong themselves."""
         foresee(ctx, args, os.environ.get(variable("json")))
-        return super().parse_args(ctx, args)
+        with exiting_by_code():
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""

@@ -18,12 +18,13 @@ from airflow_dynamo_pipeline.cli.exit_codes import ExitCode
 from airflow_dynamo_pipeline.cli.manner import Manner
 from airflow_dynamo_pipeline.cli.options import aws_settings, files
 from airflow_dynamo_pipeline.cli.output import Output
+from airflow_dynamo_pipeline.cli.own_settings import is_passed_over
 from airflow_dynamo_pipeline.cli.running import clients
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.engine.table_definition import FILE_NAME, TableDefinition, decode_definition
 from airflow_dynamo_pipeline.engine.table_restore import RestoreRequest
 from airflow_dynamo_pipeline.engine.table_restored import RestoreResult
-from airflow_dynamo_pipeline.errors import InvalidSetting, NotFound
+from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, NotFound, Problem
 
 S3 = "s3://"
 
@@ -46,7 +47,9 @@ def group() -> None:
     help="A file, or s3://bucket/key; what is there is overwritten.",
     shell_complete=files,
 )
-@click.option("--allow-incomplete", is_flag=True, help="Save what can be read, and name in it what cannot.")
+@click.option(
+    "--allow-incomplete/--no-allow-incomplete", help="Save what can be read, and name in it what cannot."
+)
 @aws_settings
 def save(
     *,
@@ -78,8 +81,7 @@ def save(
 @click.option("--table-name", "--table", help="Name of the new table.  [default: the definition's]")
 @click.option("--kms-key-id", help="Encrypt by this KMS key instead of the definition's.")
 @click.option(
-    "--onto-existing",
-    is_flag=True,
+    "--onto-existing/--no-onto-existing",
     help="Add to a table that is there what it has not; what it has otherwise is left, and printed. Time to"
     " live may be switched on: DynamoDB then deletes expired items.",
 )
@@ -102,11 +104,16 @@ def restore(
     dynamo-pipeline table restore orders.json --table-name orders-restored
     """  # noqa: D301
     output = Output()
+    if is_passed_over("table_name"):
+        raise InvalidRequest([Problem("table_name", "is not clear: it may be the definition's, or another")])
     made = clients(profile, region_name)
     definition = decode_definition(_read(made, source, output), source)
+    if table_name is None:
+        table_name = definition.table.table_name
+        output.say(f"table_name is from {source}: {table_name}")
     request = RestoreRequest(
         definition=definition,
-        table_name=table_name or definition.table.table_name,
+        table_name=table_name,
         kms_key_id=kms_key_id,
         onto_existing=onto_existing,
     )

@@ -79,8 +79,9 @@ def lateness_settings(
 ) -> Mapping[str, Any]:
     """Arguments of ``DAG`` that send a notice when a run has not finished so long after it was queued.
 
-    Airflow 3.1 and newer: ``{"deadline": DeadlineAlert}``. With the library ``aiobotocore`` (an extra of the
-    amazon provider) the triggerer sends the notice, without it the executor does (Airflow 3.2).
+    Airflow 3.1 and newer: ``{"deadline": DeadlineAlert}``. With the amazon provider 9.15.0 or newer and its
+    extra ``aiobotocore`` the triggerer sends the notice. Without the extra the executor does, from Airflow
+    3.2 on; with an older provider from Airflow 3.3 on. Where neither can: ``{}``, and a warning in the log.
     Airflow 2.11: ``{"sla_miss_callback": notifier}``; it is called for tasks with ``sla`` that are late,
     counted from the end of the data interval of scheduled runs; ``after`` is not used.
     Airflow 3.0 has neither: ``{}``.

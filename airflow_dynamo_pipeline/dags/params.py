@@ -1,7 +1,8 @@
 """Fields of the form with which a person triggers a DAG: named, explained, with the engine's own limits.
 
-Each function makes a ``Param`` for the setting of the same name. What its form refuses, the operator would
-refuse; the words that can be chosen are those that this version of the package knows.
+Each function makes a ``Param`` for the setting of the same name, with the operator's own limits. One is
+narrower: a table is named by its name only, though operators take its ARN, too. The words that can be chosen
+are those that this version of the package knows.
 """
 
 from __future__ import annotations
@@ -72,9 +73,20 @@ def object_uri(default: str, title: str, description: str) -> Param:
     return Param(default, type="string", title=title, description=description, pattern=OBJECT_URI)
 
 
-def manifest_uri(default: str, description: str = "The manifest-summary.json of a finished export") -> Param:
-    """The manifest of an export: ``s3://.../AWSDynamoDB/<export-id>/manifest-summary.json``."""
-    return Param(default, type="string", title="Manifest", description=description, pattern=MANIFEST_URI)
+def manifest_uri(
+    default: str | None, description: str = "The manifest-summary.json of a finished export"
+) -> Param:
+    """The manifest of an export: ``s3://.../AWSDynamoDB/<export-id>/manifest-summary.json``.
+
+    With None for ``default`` the field may be left empty.
+    """
+    return Param(
+        default,
+        type="string" if default is not None else ["null", "string"],
+        title="Manifest",
+        description=description,
+        pattern=MANIFEST_URI,
+    )
 
 
 def ratio(default: float = DEFAULT_RATIO, *, kind: str = "read", most: float = MAX_RATIO) -> Param:
@@ -117,6 +129,16 @@ def max_rejected(default: int = 0) -> Param:
         "Rejected items allowed",
         "Items that cannot be written are put aside with their reasons; with more than this many the import "
         "fails",
+    )
+
+
+def dry_run(*, default: bool = True) -> Param:
+    """Whether an import only reads and judges."""
+    return Param(
+        default,
+        type="boolean",
+        title="Rehearse",
+        description="Read and judge every item, but write nothing",
     )
 
 

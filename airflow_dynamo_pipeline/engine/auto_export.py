@@ -35,9 +35,9 @@ from airflow_dynamo_pipeline.errors import (
     Stopped,
     Temporary,
 )
+from airflow_dynamo_pipeline.items.sizes import WRITE_UNIT_BYTES
 
 POKE_SECONDS = 30.0
-UNIT_BYTES = 1024  # a write unit is at most so much of an item
 UNKNOWN_TARGET = "no target is given, so nobody knows what was exported there"
 
 
@@ -149,12 +149,10 @@ def _sights(request: ExportRequest, table: TableDescription, ports: AutoPorts) -
     end = _end_of(chain, table)
     if end is None:
         return Sights(recovery=recovery, target_unreadable=unreadable)
-    seconds = max(0.0, (ports.native.clock.now() - end).total_seconds())
-    rate = _write_units_per_second(request, ports.scan.capacity)
     return Sights(
         recovery=recovery,
         chain_end=end,
-        changed_bytes=None if rate is None else rate * seconds * UNIT_BYTES,
+        written_bytes=_written_bytes(request, ports.scan.capacity, end),
     )
 
 
@@ -173,8 +171,11 @@ def _end_of(chain: Chain, table: TableDescription) -> datetime | None:
     return chain.end
 
 
-def _write_units_per_second(request: ExportRequest, capacity: CapacitySource) -> float | None:
+def _written_bytes(request: ExportRequest, capacity: CapacitySource, begin: datetime) -> float | None:
+    """The size of what was written since an instant, items that were written twice twice."""
     try:
-        return capacity.consumed_write_units_per_second(request.table_name, None)
-    except AccessDenied:
+        return capacity.write_units_since(request.table_name, begin) * WRITE_UNIT_BYTES
+    except Stopped:
+        raise
+    except PipelineError:  # denied, or CloudWatch is out of order: then nobody knows
         return None

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airflow_dynamo_pipeline.engine.capacity import ReadRate, read_rate, segments_for
-from airflow_dynamo_pipeline.engine.plan_cost import Cost, cost_of_reading, duration, read_units_of
+from airflow_dynamo_pipeline.engine.plan_cost import (
+    UNKNOWN,
+    Cost,
+    cost_of_reading,
+    duration,
+    read_units_of,
+)
 from airflow_dynamo_pipeline.engine.ports import CapacitySource, JsonObject, TableDescription, TableReader
 from airflow_dynamo_pipeline.engine.prices import Prices, PricesOf, prices_for
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
@@ -20,11 +26,11 @@ class Estimate:
     index_name: str | None
     items: int
     bytes: int
-    read_units: float
+    read_units: float | None  # None, as seconds: DynamoDB has not counted yet
     units_per_second: float
     reason: str
     segments: int
-    seconds: float
+    seconds: float | None
     on_demand: bool
     cost: Cost
     prices: Prices
@@ -50,17 +56,25 @@ class Estimate:
 
     @property
     def uncounted(self) -> str:
-        """Why the figures say nothing, empty where they do: a new table, or a server that counts none."""
+        """Why there are no figures, empty where there are: a new table, or a server that counts none."""
         if self.items or self.bytes:
             return ""
+        what = f"index {self.index_name} of {self.table_name}" if self.index_name else self.table_name
         return (
-            f"DynamoDB says that {self.table_name} is empty, but counts about every six hours only: "
+            f"DynamoDB says that {what} is empty, but counts about every six hours only: "
             "units, time and price are not known"
         )
 
+    @property
+    def native_dollars(self) -> float | None:
+        """What a full native export of the table costs; None: not known."""
+        return None if self.uncounted else self.prices.native_export(self.bytes)
+
     def line(self) -> str:
         """What it takes, for a log: units, time and dollars."""
-        return self.uncounted or (
+        if self.read_units is None or self.seconds is None:
+            return self.uncounted
+        return (
             f"{self.read_units:,.1f} read units in about {duration(self.seconds)}, {self.cost} "
             f"({self.prices.source})"
         )
@@ -80,7 +94,8 @@ def estimate_export(
         )
     rate = read_rate(request, described, capacity)
     segments = request.segments or segments_for(described, request, rate)
-    return estimate_of(request, described, rate, segments, prices_of(described.region))
+    prices = prices_of(described.region).of_class(described.table_class)
+    return estimate_of(request, described, rate, segments, prices)
 
 
 def estimate_of(
@@ -89,7 +104,9 @@ def estimate_of(
     """What reading a table, or an index that it has, takes at a rate."""
     index = table.indexes[request.index_name] if request.index_name is not None else None
     read = table if index is None else index
-    units = read_units_of(read.size_bytes, consistent_read=request.consistent_read)
+    units = None
+    if read.item_count or read.size_bytes:
+        units = read_units_of(read.size_bytes, consistent_read=request.consistent_read)
     return Estimate(
         table_name=request.table_name,
         index_name=request.index_name,
@@ -99,8 +116,8 @@ def estimate_of(
         units_per_second=rate.units_per_second,
         reason=rate.reason,
         segments=segments,
-        seconds=round(units / rate.units_per_second, 1),
+        seconds=None if units is None else round(units / rate.units_per_second, 1),
         on_demand=table.on_demand,
-        cost=cost_of_reading(units, prices, on_demand=table.on_demand),
+        cost=UNKNOWN if units is None else cost_of_reading(units, prices, on_demand=table.on_demand),
         prices=prices,
     )

@@ -14,7 +14,7 @@ from airflow_dynamo_pipeline.engine.manifest import read_summary
 from airflow_dynamo_pipeline.engine.ports import ObjectStore
 from airflow_dynamo_pipeline.engine.records import LeaseRecord, StoredPlan
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
-from airflow_dynamo_pipeline.errors import PreflightFailed, Problem, UnknownVersion
+from airflow_dynamo_pipeline.errors import PreflightFailed, Problem, Stopped, UnknownVersion, with_hint
 
 
 class Start(Enum):
@@ -23,6 +23,14 @@ class Start(Enum):
     NEW = "new"
     RESUME = "resume"
     ADOPT = "adopt"  # an earlier attempt of the same generation has committed it
+
+
+def stopped_before(what: str, start: Start) -> Stopped:
+    """What ends an attempt that was told to stop before it wrote anything; a new one leaves no checkpoint."""
+    if start is Start.NEW:
+        said = f"told to stop before the {what} began"
+        return Stopped(with_hint(said, "nothing was written, and the next attempt begins anew"))
+    return Stopped(f"told to stop before the {what} went on")
 
 
 @dataclass(frozen=True, slots=True)

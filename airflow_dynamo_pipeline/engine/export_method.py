@@ -32,6 +32,9 @@ SCAN, FULL, INCREMENTAL = "scan", "full", "incremental"
 LONG_SCAN_SECONDS = 3600.0
 UNPROMISED = "a native export usually takes minutes, though DynamoDB promises no time"
 TOLD = "the only way whose time can be told"
+LEAST_BILLED = 10 * 1024**2  # bytes of each incremental export, "DynamoDB data export to Amazon S3"
+UNCOUNTED = "DynamoDB has not counted the table yet, so no price is known"
+BY_WRITES = "by the write units since the last native export"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +46,7 @@ class Sights:
     target_unreadable: str = ""  # why it could not be seen what was exported natively before
     chain_end: datetime | None = None  # up to when native exports below the target have all changes
     chain_unknown: str = "there is no full native export of the table below the target"
-    changed_bytes: float | None = None  # since then, at most; None: unknown
+    written_bytes: float | None = None  # since then, by the write units of the table; None: unknown
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +58,7 @@ class Way:
     dollars: float | None = None
     seconds: float | None = None
     cost: Cost | None = None  # of a scan, what its units cost
+    price_by: str = ""  # what the dollars go by, if that is no figure of DynamoDB's
 
     @property
     def price(self) -> float:
@@ -75,8 +79,15 @@ class Way:
         if self.refused:
             return f"{self.method}: not possible, {self.refused}"
         cost = money(self.dollars) if self.cost is None else str(self.cost)
-        time = "no time is promised" if self.seconds is None else f"about {duration(self.seconds)}"
-        return f"{self.method}: {cost}, {time}"
+        if self.price_by and self.dollars is not None:
+            cost += f" {self.price_by}"
+        return f"{self.method}: {cost}, {self._time}"
+
+    @property
+    def _time(self) -> str:
+        if self.seconds is not None:
+            return f"about {duration(self.seconds)}"
+        return "an unknown time" if self.method == SCAN else "no time is promised"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,14 +106,16 @@ class Choice:
 
     @property
     def cheapest(self) -> str | None:
-        """The method that adds least to the bill; None where no price is known."""
+        """The method that adds least to the bill; None where no price is known, or not the scan's size."""
+        if self._uncounted:
+            return None
         priced = [way for way in self.possible if way.dollars is not None]
         return min(priced, key=lambda way: way.price).method if priced else None
 
     @property
     def fastest(self) -> tuple[str, str] | None:
-        """The method that is expected to end first, and what that goes by; None where nobody looked."""
-        if not self.ways:
+        """The method that is expected to end first, and what that goes by; None where nobody can tell."""
+        if not self.ways or self._uncounted:
             return None
         native = next((way.method for way in reversed(self.possible) if way.method != SCAN), None)
         if native is not None and (self.ways[0].seconds or 0.0) > LONG_SCAN_SECONDS:
@@ -113,10 +126,16 @@ class Choice:
         """Lines for a log."""
         yield f"method {self.method}: {self.reason}"
         if self.estimate is not None:
-            yield f"{self.estimate.items:,} items and {self.estimate.bytes:,} bytes, as DynamoDB counted them"
+            items, size = self.estimate.items, self.estimate.bytes
+            yield self._uncounted or f"{items:,} items and {size:,} bytes, as DynamoDB counted them"
         yield from map(str, self.ways)
-        if self.fastest is not None:
-            yield f"cheapest: {self.cheapest or 'not known'}; fastest: {self.fastest[0]}, {self.fastest[1]}"
+        if self.ways:
+            fastest = ", ".join(self.fastest or ["not known"])
+            yield f"cheapest: {self.cheapest or 'not known'}; fastest: {fastest}"
+
+    @property
+    def _uncounted(self) -> str:
+        return "" if self.estimate is None else self.estimate.uncounted
 
     def figures(self) -> JsonObject:
         """The estimate as a JSON object, empty where nobody looked."""
@@ -155,13 +174,16 @@ def choose_method(request: ExportRequest, estimate: Estimate, sights: Sights) ->
             reason += f", that is expected within {limit:,.0f} seconds"
     else:
         best = min(natives, key=lambda way: way.price)
-        reason = (
-            f"the scan would take {ways[0].seconds or 0:,.0f} seconds and not {limit or 0:,.0f}; {UNPROMISED}"
-        )
+        scan = "nobody knows how long the scan takes, for DynamoDB has not counted the table yet"
+        if ways[0].seconds is not None:
+            scan = f"the scan would take {ways[0].seconds:,.0f} seconds and not {limit or 0:,.0f}"
+        reason = f"{scan}; {UNPROMISED}"
     return Choice(method=best.method, reason=reason, ways=ways, estimate=estimate)
 
 
 def _why_cheapest(best: Way, estimate: Estimate) -> str:
+    if estimate.uncounted:
+        return UNCOUNTED if best.dollars is None else f"{UNCOUNTED} but its own, by {estimate.prices.source}"
     if best.dollars is None:
         return estimate.prices.source
     if not estimate.prices.known:
@@ -174,20 +196,28 @@ def beside_a_scan(request: ExportRequest, estimate: Estimate) -> str:
     names = unknown_to_natives(request)
     if names:
         return f"no native export knows {', '.join(names)}"
-    dollars = estimate.prices.native_export(estimate.bytes)
-    return f"a full native export, where point-in-time recovery is on: {money(dollars)}, no time is promised"
+    price = money(estimate.native_dollars)
+    return f"a full native export, where point-in-time recovery is on: {price}, no time is promised"
 
 
 def _full(request: ExportRequest, estimate: Estimate, sights: Sights) -> Way:
     refused = next(_native_cannot(request, sights), None)
-    return Way(method=FULL, refused=refused, dollars=estimate.prices.native_export(estimate.bytes))
+    return Way(method=FULL, refused=refused, dollars=estimate.native_dollars)
 
 
 def _incremental(request: ExportRequest, estimate: Estimate, sights: Sights) -> Way:
     refused = next(_native_cannot(request, sights), None) or next(_changes_cannot(sights), None)
-    changed = sights.changed_bytes
-    dollars = None if changed is None else estimate.prices.native_export(changed)
-    return Way(method=INCREMENTAL, refused=refused, dollars=dollars)
+    billed = _billed_of_changes(sights)
+    dollars = None if billed is None else estimate.prices.native_export(billed)
+    return Way(method=INCREMENTAL, refused=refused, dollars=dollars, price_by=BY_WRITES)
+
+
+def _billed_of_changes(sights: Sights) -> float | None:
+    """The bytes that incremental exports will about be billed for; None: unknown."""
+    if sights.written_bytes is None or sights.chain_end is None or sights.recovery is None:
+        return None
+    latest = sights.recovery.latest_at or sights.chain_end
+    return max(sights.written_bytes, len(windows_between(sights.chain_end, latest)) * float(LEAST_BILLED))
 
 
 def unknown_to_natives(request: ExportRequest) -> list[str]:

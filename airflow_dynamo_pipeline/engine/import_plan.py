@@ -109,6 +109,7 @@ def make_import_plan(request: ImportRequest, work: Work, ports: ImportPorts) -> 
         ttl = finding(problems, "table_name", ports.table.ttl_attribute)
     backup = finding(problems, "s3_uri", lambda: _backup(request, ports))
     if backup is not None:
+        problems += request.not_expected(backup.identity)
         problems += _backup_problems(request, backup, table, ports)
         problems += _place_problems(request, backup, ports)
         if table is not None and not any(problem.where == "rejects_s3_uri" for problem in problems):
@@ -125,7 +126,7 @@ def make_import_plan(request: ImportRequest, work: Work, ports: ImportPorts) -> 
         ttl_attribute=ttl,
         rate=rate,
         chosen=chosen,
-        prices=ports.prices(table.region),
+        prices=ports.prices(table.region).of_class(table.table_class),
     )
 
 

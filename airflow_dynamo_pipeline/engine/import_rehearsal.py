@@ -10,6 +10,7 @@ from airflow_dynamo_pipeline.engine.import_result import ImportResult
 from airflow_dynamo_pipeline.engine.ledger import Entry, Ledger, Outcome
 from airflow_dynamo_pipeline.engine.plan_cost import cost_of_writing, money
 from airflow_dynamo_pipeline.engine.ports import JsonObject
+from airflow_dynamo_pipeline.errors import Stopped, with_hint
 from airflow_dynamo_pipeline.items.check import problems_of
 
 SHOWN_REJECTS = 10
@@ -19,7 +20,7 @@ def rehearse(plan: ImportPlan, ports: ImportPorts) -> ImportResult:
     """Read and judge everything and write nothing, neither to the table nor to S3.
 
     What an item would meet in the table is not looked up: with other words than ``overwrite`` for
-    on_conflict, ``written`` is the most that may be written.
+    on_conflict, ``written`` is the most that may be written. Raises Stopped between two windows.
     """
     ledger = Ledger(())
     reading = reading_for(plan, ports, ledger)
@@ -27,6 +28,7 @@ def rehearse(plan: ImportPlan, ports: ImportPorts) -> ImportResult:
     units = shown = 0
     for stage in plan.backup.stages:
         for window in reading.windows(stage):
+            _refuse_if_stopped(ports)
             units += _judge(window, plan, ledger)
             for reject in ledger.take()[1]:
                 shown += 1
@@ -34,6 +36,14 @@ def rehearse(plan: ImportPlan, ports: ImportPorts) -> ImportResult:
                     ports.say(f"would reject {reject.file} line {reject.line}: {reject.reason}")
     _say(plan, ports, ledger.accounts, units)
     return _result(plan, ledger, reading, units, ports.clock.monotonic() - began_at)
+
+
+def _refuse_if_stopped(ports: ImportPorts) -> None:
+    ports.clock.monotonic()  # nothing else looks at a clock that may have a deadline
+    if ports.stop.is_set():
+        raise Stopped(
+            with_hint("told to stop during the dry run", "nothing was written; a retry begins anew")
+        )
 
 
 def _judge(window: list[Entry], plan: ImportPlan, ledger: Ledger) -> int:
@@ -102,5 +112,6 @@ def _result(plan: ImportPlan, ledger: Ledger, reading: Reading, units: int, seco
         seconds=round(seconds, 3),
         units_per_second_asked=plan.rate.units_per_second,
         units_per_second_held=0.0,
+        backup_id=plan.backup.identity,
         plan=_bill(plan, units),
     )

@@ -47,6 +47,7 @@ class ImportRequest:
     on_existing: str = "resume"
     expired_items: str = "keep"
     allow_protected: bool = False
+    expected_backup_id: str | None = None  # of an earlier look: another backup is refused
     changes_from: datetime | None = None  # the moment of the base that incremental exports follow on
     attributes: Mapping[str, Attribute] = field(default_factory=dict)  # by column or property
     csv_columns: Sequence[str] = ()
@@ -89,6 +90,16 @@ class ImportRequest:
             csv_delimiter=self.csv_delimiter,
             null_text=self.null_text,
         )
+
+    def not_expected(self, backup_id: str) -> Iterator[Problem]:
+        """A problem if somebody looked at a backup, and this one, which is there now, is another."""
+        if self.expected_backup_id not in (None, backup_id):
+            yield Problem(
+                "expected_backup_id",
+                f"the backup at {', '.join(self.s3_uri)} is not the one that was looked at: its backup_id is "
+                f"{backup_id}, expected is {self.expected_backup_id}",
+                "look again with dry_run, and expect the backup_id that it returns",
+            )
 
     def fingerprint(self) -> str:
         """A hash of what the import does to the table, not of how fast.
@@ -183,6 +194,7 @@ COERCIONS: Mapping[str, settings.Coercion] = {
     "on_existing": settings.one_of(*ON_EXISTING),
     "expired_items": settings.one_of(*EXPIRED_ITEMS),
     "allow_protected": settings.flag,
+    "expected_backup_id": settings.text,
     "changes_from": instant,
     "attributes": declared,
     "csv_columns": names,

@@ -40,6 +40,7 @@ class ImportResult:
     seconds: float  # of the attempt that finished it
     units_per_second_asked: float
     units_per_second_held: float
+    backup_id: str  # for ``expected_backup_id``: the same for the same backup at the same place
     plan: JsonObject = field(default_factory=dict)  # the estimate that the attempt began with
 
     def to_json(self) -> JsonObject:
@@ -70,7 +71,7 @@ def refuse_too_many_rejects(
             f"{accounts.rejected:,} items were rejected, max_rejected is {most:,}; "
             f"{accounts.written:,} items of {accounts.read:,} read so far were written to {table_name}; "
             f"each rejected item stands with its reason in {place.rejects_uri}{example}",
-            "raise max_rejected and run it again: it goes on after what was read. Rejected items can be "
-            "mended where they lie and imported from there with file_format='rejects'",
+            "raise max_rejected, then press Clear or run it again: it goes on after what was read. "
+            "Rejected items can be mended where they lie and imported from there with file_format='rejects'",
         )
     )

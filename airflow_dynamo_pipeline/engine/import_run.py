@@ -141,6 +141,7 @@ class ImportRun:
             seconds=round(self._ports.clock.monotonic() - self._began_at, 3),
             units_per_second_asked=self._plan.rate.units_per_second,
             units_per_second_held=round(throttle.held, 2),
+            backup_id=self._plan.backup.identity,
             plan=self._plan.estimate.to_json(),
         )
 

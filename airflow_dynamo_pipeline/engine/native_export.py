@@ -213,6 +213,8 @@ class _Exporter:
         if export.window is not None:
             return ""
         items, size = self.table.item_count, self.table.size_bytes
+        if not (items or size):
+            return ", an unknown price, for DynamoDB has not counted the table yet, no time is promised"
         return f", about {items:,} items and {size:,} bytes, {self._price(size)}, no time is promised"
 
     def _price(self, size_bytes: int) -> str:

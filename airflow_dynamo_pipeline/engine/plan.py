@@ -19,6 +19,7 @@ from airflow_dynamo_pipeline.engine.existing import Start, Target, choose_target
 from airflow_dynamo_pipeline.engine.export_method import beside_a_scan
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.layout import ROOT
+from airflow_dynamo_pipeline.engine.plan_cost import counted
 from airflow_dynamo_pipeline.engine.ports import (
     CapacitySource,
     Clock,
@@ -100,7 +101,8 @@ class Plan:
             f"{self.target.start.value}: {request.table_name}{index}, about {self.item_count:,} items and "
             f"{self.size_bytes:,} bytes, to {self.target.layout.manifest_uri} at "
             f"{rate.units_per_second:,.1f} read units per second ({rate.reason}), "
-            f"{self.segments} segments on {self.threads} threads; {self.estimate.line()}"
+            f"{counted(self.segments, 'segment')} on {counted(self.threads, 'thread')}; "
+            f"{self.estimate.line()}"
         )
 
     def lines(self) -> Iterator[str]:
@@ -138,7 +140,7 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
         table=table,
         rate=rate,
         segments=segments,
-        prices=ports.prices(table.region),
+        prices=ports.prices(table.region).of_class(table.table_class),
         definition=definition,
     )
 

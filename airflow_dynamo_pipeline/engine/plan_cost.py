@@ -57,6 +57,9 @@ def cost_of_writing(units: float, prices: Prices, *, on_demand: bool) -> Cost:
     return Cost(dollars=0.0, on_demand_dollars=requests, paid_anyway_dollars=prices.write_capacity(units))
 
 
+UNKNOWN = Cost(dollars=None, on_demand_dollars=None)
+
+
 def read_units_of(size_bytes: int, *, consistent_read: bool) -> float:
     """Read units for so many bytes, without the rounding of each page; half units are units."""
     return (2.0 if consistent_read else 1.0) * math.ceil(size_bytes / BYTES_PER_UNIT * 2) / 2
@@ -80,14 +83,23 @@ def money(dollars: float | None) -> str:
     return f"about {dollars:,.2f} dollars"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things, of which one has no s.
+
+    >>> counted(1, "segment"), counted(0, "segment"), counted(1200, "segment")
+    ('1 segment', '0 segments', '1,200 segments')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """Seconds in the unit that reads best.
 
     >>> duration(0.4), duration(90), duration(3600), duration(9000), duration(200_000)
-    ('1 seconds', '90 seconds', '60 minutes', '2.5 hours', '2.3 days')
+    ('1 second', '90 seconds', '60 minutes', '2.5 hours', '2.3 days')
     """
     if seconds < 2 * MINUTE:
-        return f"{math.ceil(seconds):,} seconds"
+        return counted(math.ceil(seconds), "second")
     if seconds < 2 * HOUR:
         return f"{seconds / MINUTE:,.0f} minutes"
     if seconds < 2 * DAY:

@@ -57,8 +57,9 @@ class ImportEstimate:
         """What it takes, for a log."""
         if self.write_units is None or self.seconds is None:
             return "no manifest tells how many write units this takes; a dry run counts them"
-        more = f", and up to as many for each of {self.global_indexes} global indexes"
-        again = more if self.global_indexes else ""
+        count = self.global_indexes
+        each = "its global index" if count == 1 else f"each of {count} global indexes"
+        again = f", and up to as many for {each}" if count else ""
         native = f"; as a native import into a new table: {money(self._native_dollars)}"
         return (
             f"at least {self.write_units:,.0f} write units for the table{again}; "

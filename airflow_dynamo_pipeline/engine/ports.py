@@ -83,6 +83,7 @@ class TableDescription:
     deletion_protected: bool = False
     replicas: Sequence[str] = ()  # regions
     has_stream: bool = False
+    table_class: str = "STANDARD"
 
     @property
     def identity(self) -> str:
@@ -161,6 +162,10 @@ class CapacitySource(Protocol):
 
     def consumed_write_units_per_second(self, table_name: str, index_name: str | None) -> float:
         """What all writers consumed of late, likewise."""
+        ...
+
+    def write_units_since(self, table_name: str, begin: datetime) -> float:
+        """All write units of the table itself since an instant, up to an hour of earlier ones among them."""
         ...
 
 

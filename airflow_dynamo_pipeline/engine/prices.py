@@ -11,13 +11,15 @@ import functools
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from airflow_dynamo_pipeline.engine.table_settings import STANDARD
 from airflow_dynamo_pipeline.errors import InvalidRequest, Problem
 
 GB: Final = 1024**3
@@ -32,22 +34,32 @@ KINDS: Final = (
     "export_gb",  # a GB that DynamoDB's own export reads: the table, or the changes
     "import_gb",  # a GB that DynamoDB's own import reads, uncompressed
 )
+BY_TABLE_CLASS: Final = frozenset(KINDS) - {"export_gb", "import_gb"}  # the list has the Standard class's
 ABOUT_THE_FILE: Final = ("as_of", "currency", "sources")
-ABOUT_A_REGION: Final = ("derived",)  # names of prices that were computed from others
+DERIVED: Final = "derived"  # names of prices that were computed from others
 REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]+")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PriceFile:
-    """Prices as a file says them, by region; ``*`` is any region. ``as_of`` is a date, as 2026-09-11."""
+    """Prices as a file says them, by region; ``*`` is any region. ``as_of`` is a date, as 2026-09-11.
+
+    ``derived`` has, by region, the kinds whose prices were computed from others.
+    """
 
     name: str
     as_of: str | None
     regions: Mapping[str, Mapping[str, float]]
+    derived: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def of(self, region: str) -> dict[str, float]:
         """The prices for a region: those of any region, and over them its own."""
         return {**self.regions.get(ANY_REGION, {}), **self.regions.get(region, {})}
+
+    def computed(self, region: str) -> set[str]:
+        """The kinds whose prices for a region were computed from others."""
+        own = self.regions.get(region, {}).keys()
+        return (set(self.derived.get(ANY_REGION, ())) - own) | set(self.derived.get(region, ()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +74,14 @@ class Prices:
     source: str
     as_of: str | None = None
     by_kind: Mapping[str, float] = field(default_factory=dict)
+    listed: AbstractSet[str] = frozenset()  # the kinds whose prices are list prices
+
+    def of_class(self, table_class: str) -> Prices:
+        """The same for a table of a class: list prices are the Standard class's, which is then said."""
+        if table_class == STANDARD or not self.listed & BY_TABLE_CLASS:
+            return self
+        said = f"of the Standard class; the table is of {table_class}, whose reads and writes cost more"
+        return replace(self, source=f"{self.source}, {said}")
 
     @property
     def known(self) -> bool:
@@ -106,18 +126,26 @@ def prices_for(region: str, override: PriceFile | None = None) -> Prices:
     if override is None or not given:
         return _listed(region, listed)
     source = f"prices of {override.name} for {region}" + (f", {override.as_of}" if override.as_of else "")
-    if listed.keys() <= given.keys():
+    source += _partly(override.computed(region))
+    rest = listed.keys() - given.keys()
+    if not rest:
         return Prices(region=region, source=source, as_of=override.as_of, by_kind=given)
-    source += f"; the rest list prices, {listed_prices().as_of}"
-    dates = [each.as_of for each in (override, listed_prices()) if each.as_of]
-    return Prices(region=region, source=source, as_of=min(dates, default=None), by_kind=listed | given)
+    computed = listed_prices().computed(region) & rest
+    source += f"; the rest list prices, {listed_prices().as_of}{_partly(computed)}"
+    as_of = min(each.as_of for each in (override, listed_prices()) if each.as_of)
+    return Prices(region=region, source=source, as_of=as_of, by_kind=listed | given, listed=rest)
 
 
 def _listed(region: str, listed: Mapping[str, float]) -> Prices:
     if not listed:
         return Prices(region=region, source=f"no price is known for region {region}; give --prices FILE")
-    as_of = listed_prices().as_of
-    return Prices(region=region, source=f"list prices of {region}, {as_of}", as_of=as_of, by_kind=listed)
+    as_of, partly = listed_prices().as_of, _partly(listed_prices().computed(region))
+    source = f"list prices of {region}, {as_of}{partly}"
+    return Prices(region=region, source=source, as_of=as_of, by_kind=listed, listed=listed.keys())
+
+
+def _partly(computed: Collection[str]) -> str:
+    return ", partly computed" if computed else ""
 
 
 @functools.cache
@@ -164,6 +192,7 @@ def parse_prices(text: str, name: str) -> PriceFile:
             region: {kind: float(prices[kind]) for kind in KINDS if kind in prices}
             for region, prices in regions.items()
         },
+        derived={region: prices[DERIVED] for region, prices in regions.items() if DERIVED in prices},
     )
 
 
@@ -200,9 +229,10 @@ def _region_problems(regions: object) -> Iterator[Finding]:
 
 def _price_problems(where: str, prices: Mapping[str, Any]) -> Iterator[Finding]:
     for name, value in prices.items():
-        if name in ABOUT_A_REGION:
-            continue
-        if name not in KINDS:
+        if name == DERIVED:
+            if not isinstance(value, list) or not all(each in prices and each in KINDS for each in value):
+                yield f"{where}{name}", f"is {value!r}, and not a list of the prices beside it", None
+        elif name not in KINDS:
             near = difflib.get_close_matches(name, KINDS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(KINDS)}"
             yield f"{where}{name}", "is no kind of price", hint

@@ -15,7 +15,7 @@ from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.checkpoint import Checkpoint
 from airflow_dynamo_pipeline.engine.collector import old_objects_set_aside
 from airflow_dynamo_pipeline.engine.commit import Commit, remove_checkpoint
-from airflow_dynamo_pipeline.engine.existing import Start
+from airflow_dynamo_pipeline.engine.existing import Start, stopped_before
 from airflow_dynamo_pipeline.engine.housekeeping import Housekeeping, Reports
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.lease import Lease
@@ -46,19 +46,19 @@ from airflow_dynamo_pipeline.formats import FORMATS
 class ExportResult:
     """What an export holds and what it took; small enough for an XCom."""
 
-    manifest_uri: str
-    export_id: str
-    table_arn: str
-    start: str  # new, resume or adopt
+    manifest_uri: str  # the UI shows the first fields only: first comes what a person asks first
     item_count: int
-    parts: int
-    segments: int
     bytes: int  # before compression
     stored_bytes: int
+    parts: int
     consumed_units: float
     seconds: float  # from the first page to the last, over all attempts
-    units_per_second_asked: float
     units_per_second_held: float  # by the attempt that committed
+    units_per_second_asked: float
+    start: str  # new, resume or adopt
+    export_id: str
+    segments: int
+    table_arn: str
     plan: JsonObject  # the estimate that the last attempt began with
 
     def to_json(self) -> JsonObject:
@@ -127,7 +127,7 @@ def _adopt(plan: Plan, ports: Ports) -> ExportResult:
 def _begin(plan: Plan, ports: Ports, lease: Lease) -> None:
     """Leave the marks that let a later attempt find this export, then take the lease."""
     if ports.stop.is_set():
-        raise Stopped("told to stop before the export began")
+        raise stopped_before("export", plan.target.start)
     layout = plan.target.layout
     if plan.target.start is Start.NEW:
         stored = StoredPlan(
@@ -172,18 +172,18 @@ def _result(plan: Plan, summary: Summary, start: Start) -> ExportResult:
         seconds = (ours.last_page_at - ours.first_page_at).total_seconds()
     return ExportResult(
         manifest_uri=layout.manifest_uri,
-        export_id=layout.export_id,
-        table_arn=summary.table_arn,
-        start=start.value,
         item_count=summary.item_count,
-        parts=ours.parts,
-        segments=ours.segments,
         bytes=ours.bytes,
         stored_bytes=ours.stored_bytes,
+        parts=ours.parts,
         consumed_units=ours.consumed_units,
         seconds=round(seconds, 3),
-        units_per_second_asked=ours.units_per_second_asked,
         units_per_second_held=ours.units_per_second_held,
+        units_per_second_asked=ours.units_per_second_asked,
+        start=start.value,
+        export_id=layout.export_id,
+        segments=ours.segments,
+        table_arn=summary.table_arn,
         plan=plan.estimate.to_json(),
     )
 

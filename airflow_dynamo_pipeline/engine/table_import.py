@@ -13,7 +13,7 @@ import secrets
 import msgspec
 
 from airflow_dynamo_pipeline.engine import records
-from airflow_dynamo_pipeline.engine.existing import Start
+from airflow_dynamo_pipeline.engine.existing import Start, stopped_before
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.import_housekeeping import ImportReports
 from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts, make_import_plan
@@ -26,7 +26,7 @@ from airflow_dynamo_pipeline.engine.import_result import (
 from airflow_dynamo_pipeline.engine.import_run import ImportRun
 from airflow_dynamo_pipeline.engine.lease import Lease
 from airflow_dynamo_pipeline.engine.ports import ABSENT, VersionConflict
-from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError, Stopped
+from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError
 
 
 def import_table(
@@ -64,13 +64,13 @@ def _adopt(plan: ImportPlan, ports: ImportPorts) -> ImportResult:
     ports.say(f"import {place.import_id} was already finished by another attempt: adopting it")
     _tidy(plan, ports)
     result = msgspec.json.decode(record.result if record else b"{}")
-    return ImportResult(**{**result, "start": Start.ADOPT.value})
+    return ImportResult(**{**result, "start": Start.ADOPT.value, "backup_id": plan.backup.identity})
 
 
 def _begin(plan: ImportPlan, ports: ImportPorts, lease: Lease) -> str:
     """Leave the record by which a later attempt finds this import, then take the lease."""
     if ports.stop.is_set():
-        raise Stopped("told to stop before the import began")
+        raise stopped_before("import", plan.chosen.start)
     place = plan.chosen.place
     if plan.chosen.start is Start.NEW:
         record = ImportRecord(

@@ -12,6 +12,7 @@ from airflow_dynamo_pipeline.engine.capacity import (
     segments_for,
 )
 from airflow_dynamo_pipeline.engine.plan import Ports, finding, table_problems
+from airflow_dynamo_pipeline.engine.plan_cost import counted
 from airflow_dynamo_pipeline.engine.ports import TableDescription, TableReader
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.verify import ExportCheck, verify_files
@@ -61,7 +62,7 @@ class VerifyPlan:
             f"comparing {self.check.summary.item_count:,} items in {len(self.check.entries):,} files with "
             f"table {self.request.table_name}, about {self.table.item_count:,} items, at "
             f"{self.rate.units_per_second:,.1f} read units per second ({self.rate.reason}), "
-            f"{self.segments} segments on {self.threads} threads"
+            f"{counted(self.segments, 'segment')} on {counted(self.threads, 'thread')}"
         )
 
 

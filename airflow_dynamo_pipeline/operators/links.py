@@ -74,6 +74,8 @@ class NativeImportLogLink(ConsoleLink):
 class ConsoleLinks:
     """The links of one attempt. Call its methods from the main thread only: they push XComs.
 
+    The attempt's operator offers only what was shown: Airflow 3 would store an empty XCom for each other.
+
     :param operator: whose region the links lead to; nothing is pushed if it pushes no XComs at all.
     """
 
@@ -81,6 +83,7 @@ class ConsoleLinks:
         self._operator = operator
         self._context = context
         self._shown: dict[str, str] = {}
+        operator.operator_extra_links = ()
 
     def of(self, uri: str, table_name: str) -> ConsoleLinks:
         """Show what every run has: where its objects are, and its table."""
@@ -125,6 +128,8 @@ class ConsoleLinks:
             elif url != self._shown.get(link.key):
                 self._context["ti"].xcom_push(key=link.key, value=parts)  # as BaseAwsLink keeps and reads it
                 push_link(self._context, link, url)
+                if link.key not in self._shown:
+                    self._operator.operator_extra_links = (*self._operator.operator_extra_links, link)
                 self._shown[link.key] = url
         except Exception as error:  # noqa: BLE001  a link never costs the work; timeouts and kills pass
             log.warning("no link to the %s: %s", link.name, error)
@@ -137,12 +142,12 @@ def region_of(operator: AwsBaseOperator[Any]) -> str:
 
 
 def folder_of(uri: str) -> str:
-    """Where a file lies; what has no dot in its last name is a folder itself.
+    """Where a file lies; what ends in a slash or has no dot in its last name is a folder itself.
 
     >>> folder_of("s3://backups/orders/AWSDynamoDB/01-cafe/manifest-summary.json")
     's3://backups/orders/AWSDynamoDB/01-cafe'
     """
-    parent, _, last = uri.rstrip("/").rpartition("/")
+    parent, _, last = uri.rpartition("/")
     return parent if "." in last and not parent.endswith(":/") else uri
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -13,6 +14,8 @@ HINT = "HINT: "
 CLEAR = "then press Clear"
 TRIES = "Airflow tries again by itself while retries are left"
 AT_LAST = "after the last one press Clear"
+SAYS_CLEAR = re.compile(r"\bclear\b", re.IGNORECASE)
+END_OF_SENTENCE = re.compile(r"\.\s+(?=[A-Z])")
 GOES_ON = f"{TRIES} and goes on from the checkpoint; {AT_LAST}, which does the same"
 
 WHAT_TO_DO: Mapping[type[PipelineError], str] = MappingProxyType(
@@ -26,7 +29,8 @@ WHAT_TO_DO: Mapping[type[PipelineError], str] = MappingProxyType(
         errors.ImportRefused: f"mend what is named, {CLEAR}",
         errors.AccessDenied: f"allow the action in the policy of the role that runs this task, {CLEAR}",
         errors.NotFound: f"create it, or mend its name or the region, {CLEAR}",
-        errors.TableChanged: "find out who changed the table; when it is ACTIVE press Clear",
+        errors.TableChanged: "find out who changed the table; if it is gone make or restore it; "
+        "when the right one is ACTIVE press Clear",
         errors.UnknownVersion: f"upgrade airflow-dynamo-pipeline on this worker, {CLEAR}",
         errors.InvalidExport: "do not use this export; find out who changed its files, and export again",
         errors.TableDiffers: "while nobody writes to the table press Clear to compare again, or import again",
@@ -54,8 +58,8 @@ WHAT_TO_DO: Mapping[type[PipelineError], str] = MappingProxyType(
 def told(error: PipelineError) -> str:
     """The error for a person who reads one line: what happened; to mend it: what to do. The rest follows.
 
-    The hint of the error itself goes before what is said of all errors of its class. Of several findings
-    the first line counts all and has the first one.
+    The hint of the error itself goes before what is said of all errors of its class: its first sentence, and
+    all of it below. Of several findings the first line counts all and has the first one.
 
     >>> print(told(errors.NotFound("table", "orders")))
     no such table: orders; to mend it: create it, or mend its name or the region, then press Clear
@@ -70,7 +74,7 @@ def told(error: PipelineError) -> str:
     else:
         hints, said = _hints(rest), []
     if len(problems) <= 1:
-        said += [HINT + hint for hint in hints[:1]]
+        said += [HINT + hint for hint in hints[:1] if hint == _first_sentence(hint)]
     rest = [line for line in rest if line not in said]
     return "\n".join([f"{head}; to mend it: {_advice(error, hints)}", *rest])
 
@@ -78,7 +82,15 @@ def told(error: PipelineError) -> str:
 def _advice(error: PipelineError, hints: Sequence[str]) -> str:
     if not hints:
         return what_to_do(type(error))
-    return f"{hints[0]}; {TRIES}; {AT_LAST}" if isinstance(error, Temporary) else f"{hints[0]}, {CLEAR}"
+    hint = _first_sentence(hints[0])
+    says_clear = SAYS_CLEAR.search(hint) is not None
+    if isinstance(error, Temporary):
+        return f"{hint}; {TRIES}" if says_clear else f"{hint}; {TRIES}; {AT_LAST}"
+    return hint if says_clear else f"{hint}, {CLEAR}"
+
+
+def _first_sentence(hint: str) -> str:
+    return END_OF_SENTENCE.split(hint, maxsplit=1)[0]
 
 
 def what_to_do(kind: type[PipelineError]) -> str:

@@ -39,9 +39,9 @@ class DynamoDBExportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
     A retry resumes what an earlier attempt left; Clear of a task that failed resumes too; Clear of one
     that succeeded makes a second export. All settings are templated and may be text ("0.25", "auto", "true").
 
-    Returns (XCom) the record of ``ExportResult``: manifest_uri, export_id, table_arn, start, item_count,
-    parts, segments, bytes, stored_bytes, consumed_units, seconds, units_per_second_asked,
-    units_per_second_held, plan (what the attempt began with: items, bytes, units, time and dollars).
+    Returns (XCom) the record of ``ExportResult``: manifest_uri, item_count, bytes, stored_bytes, parts,
+    consumed_units, seconds, units_per_second_held, units_per_second_asked, start, export_id, segments,
+    table_arn, plan (what the attempt began with: items, bytes, units, time and dollars).
 
     Progress every ten seconds: a log line, and the record ``progress`` in the task state store (Airflow 3.3)
     or an XCom of that name.

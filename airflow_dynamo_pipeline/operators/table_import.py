@@ -25,7 +25,7 @@ from airflow_dynamo_pipeline.operators.running import (
     stop_from_signal,
     work_of,
 )
-from airflow_dynamo_pipeline.operators.time_budget import TimeBudget
+from airflow_dynamo_pipeline.operators.time_budget import DRY_RUN_ANEW, TimeBudget
 
 ATTRIBUTES = {name: "is_dry_run" if name == "dry_run" else name for name in COERCIONS}  # settings by name
 
@@ -42,8 +42,8 @@ class DynamoDBImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
 
     Returns (XCom) the record of ``ImportResult``: import_id, table_name, table_arn, start, dry_run, read,
     written, deleted, skipped, conflicted, rejected, expired, duplicates, duplicates_share, rejects_uri,
-    consumed_units, seconds, units_per_second_asked, units_per_second_held, plan. ``read`` is always the sum
-    of written, skipped, conflicted and rejected; if it is not, the task fails.
+    consumed_units, seconds, units_per_second_asked, units_per_second_held, backup_id, plan. ``read`` is
+    always the sum of written, skipped, conflicted and rejected; if it is not, the task fails.
 
     Fails at once (AirflowFailException) on what no retry can help: settings, permissions, more than
     ``max_rejected`` items rejected, a conflict with ``on_conflict="fail"``. Throttling is waited out for as
@@ -75,6 +75,8 @@ class DynamoDBImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
         with an unfinished one and refuses after a finished one, ``fail`` refuses both, ``new`` imports again.
     :param expired_items: ``keep`` (default) or ``drop`` items whose time to live is over.
     :param allow_protected: import although the table is deletion-protected, has replicas or a production tag.
+    :param expected_backup_id: refuse any other backup: the ``backup_id`` that an earlier look (``dry_run``)
+        returned. Default: whatever lies there.
     :param changes_from: for incremental exports without a full one: the moment whose state the table has.
     :param attributes: what columns become, for CSV, Parquet and plain JSON:
         ``{"id": "S", "n": {"name": "count", "type": "N"}}``, or JSON text of it.
@@ -116,6 +118,7 @@ class DynamoDBImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
         on_existing: str = "resume",
         expired_items: str = "keep",
         allow_protected: bool | str = False,
+        expected_backup_id: str | None = None,
         changes_from: datetime | str | None = None,
         attributes: Mapping[str, Any] | str | None = None,
         csv_columns: Sequence[str] | str | None = None,
@@ -142,6 +145,7 @@ class DynamoDBImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
         self.on_existing = on_existing
         self.expired_items = expired_items
         self.allow_protected = allow_protected
+        self.expected_backup_id = expected_backup_id
         self.changes_from = changes_from
         self.attributes = attributes
         self.csv_columns = csv_columns
@@ -157,6 +161,8 @@ class DynamoDBImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
             request = ImportRequest.from_settings(
                 {name: getattr(self, field) for name, field in ATTRIBUTES.items()}
             )
+            if request.dry_run:
+                budget.retry = DRY_RUN_ANEW
             ConsoleLinks(self, context).of(folder_of(request.s3_uri[0]), request.table_name)
             ports = self.hook.import_ports(
                 request, stop=self._stop, say=self.log.info, warn=self.log.warning, clock=budget.clock

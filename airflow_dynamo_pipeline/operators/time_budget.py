@@ -14,15 +14,18 @@ from airflow_dynamo_pipeline.engine.progress import Progress
 from airflow_dynamo_pipeline.errors import Stopped
 
 FROM_CHECKPOINT = "a retry goes on from the checkpoint"
+IF_BEGUN = "a retry goes on with what was begun, if anything was"  # where no checkpoint is known of
 ADOPTED = "what was begun goes on in DynamoDB, and a retry adopts it"
 ANEW = "a comparison has no checkpoint, so a retry begins anew"
+DRY_RUN_ANEW = "a dry run has no checkpoint, so a retry begins anew"
 
 
 class TimeBudget:
     """How long this attempt may work: its ``execution_timeout`` less a margin for closing what is open.
 
     ``clock`` is what the engine is to be given: it sets the event ``stop`` when the time is over; None
-    without an ``execution_timeout``. Nothing of this outlives the attempt: there is no thread and no timer.
+    without an ``execution_timeout``; zero is none, too. Nothing of this outlives the attempt: there is no
+    thread and no timer.
     """
 
     def __init__(
@@ -34,13 +37,13 @@ class TimeBudget:
         retry: str = FROM_CHECKPOINT,
         clock: Clock | None = None,
     ) -> None:
-        """``seconds_left`` of the timeout, from now; ``retry`` says what one does."""
+        """``seconds_left`` of the timeout, from now; ``retry`` says what one does, and may be set later."""
         self.stop = stop
+        self.retry = retry
         self._timeout = timeout
-        self._retry = retry
         self._safe = ""
         self.clock: DeadlineClock | None = None
-        if timeout is not None:
+        if timeout:
             seconds = seconds_left - margin_seconds(timeout.total_seconds())
             self.clock = DeadlineClock(clock or SystemClock(), stop, seconds)
 
@@ -64,8 +67,9 @@ class TimeBudget:
 
     def error(self) -> Stopped:
         """What ends an attempt whose time is over; Airflow retries it."""
+        is_unknown = self.retry == FROM_CHECKPOINT and not self._safe
         return Stopped(
             f"stopped in time: the execution_timeout of {self._timeout} is nearly over; "
-            f"{self._safe}{self._retry}\n"
+            f"{self._safe}{IF_BEGUN if is_unknown else self.retry}\n"
             "HINT: raise execution_timeout or retries if they do not suffice"
         )

@@ -170,6 +170,25 @@ def test_a_dry_run_writes_neither_items_nor_objects(
     assert before == s3.list_objects_v2(Bucket=bucket)["KeyCount"]
 
 
+def test_an_import_by_the_look_that_was_approved_is_refused_at_once_when_a_file_was_added_since(
+    copied: str, bucket: str, s3: "S3Client", gateway: "DynamoDBClient", new_task: NewTask
+) -> None:
+    put_lines(s3, bucket, "some/part-1.json", item(1))
+    looked = operator(copied, f"s3://{bucket}/some", dry_run=True).execute(context_of(new_task()))
+    put_lines(s3, bucket, "some/part-2.json", item(2))
+    restore = operator(copied, f"s3://{bucket}/some", expected_backup_id=looked["backup_id"])
+
+    with pytest.raises(AirflowFailException) as caught:
+        restore.execute(context_of(new_task()))
+
+    first = str(caught.value).splitlines()[0]
+    assert f"the backup at s3://{bucket}/some is not the one that was looked at" in first
+    assert "to mend it: look again with dry_run" in first
+    assert {} == items_of(gateway, copied)
+    s3.delete_object(Bucket=bucket, Key="some/part-2.json")
+    assert 1 == restore.execute(context_of(new_task()))["written"]
+
+
 def test_a_retry_after_the_end_adopts_the_import(copied: str, backup: str, new_task: NewTask) -> None:
     first = operator(copied, backup).execute(context_of(new_task()))
 

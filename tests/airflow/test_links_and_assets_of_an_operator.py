@@ -74,9 +74,9 @@ def test_every_operator_offers_its_links(operator: type[Any], links: set[str]) -
 def test_an_export_shows_where_it_writes_before_it_begins_and_its_own_folder_in_the_end(
     table: str, bucket: str, new_task: NewTask
 ) -> None:
-    task = new_task()
+    task, export = new_task(), export_to(table, bucket)
 
-    record = export_to(table, bucket).execute(context_of(task))
+    record = export.execute(context_of(task))
 
     prefix = f"{CONSOLE}/s3/buckets/{bucket}?region=us-east-1&prefix=exports%2F"
     assert {S3PrefixLink.key, DynamoDBTableLink.key} <= pushed_before_progress(task)
@@ -85,6 +85,7 @@ def test_an_export_shows_where_it_writes_before_it_begins_and_its_own_folder_in_
     ]
     assert f"{CONSOLE}/dynamodbv2/home?region=us-east-1#table?name={table}" == shown(task, DynamoDBTableLink)
     assert NativeExportJobLink.key not in task.pushed
+    assert {"S3 prefix", "DynamoDB table"} == {link.name for link in export.operator_extra_links}
 
 
 def test_an_export_that_fails_at_once_has_links_as_well(bucket: str, new_task: NewTask) -> None:
@@ -231,7 +232,7 @@ def test_a_change_of_the_capacity_mode_shows_the_table_before_it_begins(new_task
 def newest_export(manifest_uri: str | None, **context: Any) -> Any:
     """What the first task of the example DAG makes of a run's events."""
     found = dag_bag().dags["after_an_export"].get_task("newest_export")
-    return found.python_callable(params={"manifest_uri": manifest_uri}, **context)
+    return found.python_callable(manifest_uri or "", **context)
 
 
 @pytest.mark.parametrize("name", ["triggering_asset_events", "triggering_dataset_events"])
@@ -251,6 +252,22 @@ def test_the_example_dag_takes_the_export_that_a_person_names() -> None:
     assert {"manifest_uri": "s3://b/m.json"} == newest_export("s3://b/m.json", triggering_asset_events={})
 
 
-def test_the_example_dag_says_how_to_run_it_where_no_export_has_started_it() -> None:
-    with pytest.raises(ValueError, match="trigger it with the manifest_uri of one"):
-        newest_export(None)
+BY_HAND = [{"from_rest_api": True}, {}, None]
+
+
+def test_the_example_dag_passes_over_events_that_were_made_by_hand() -> None:
+    told = [
+        SimpleNamespace(timestamp=datetime(2026, 1, day, tzinfo=UTC), extra=extra)
+        for day, extra in enumerate([{"manifest_uri": "s3://b/1"}, *BY_HAND], start=1)
+    ]
+
+    assert {"manifest_uri": "s3://b/1"} == newest_export(None, triggering_asset_events={"orders": told})
+
+
+@pytest.mark.parametrize("extra", BY_HAND)
+def test_the_example_dag_says_how_to_run_it_where_no_export_has_started_it(extra: object) -> None:
+    by_hand = SimpleNamespace(timestamp=datetime(2026, 1, 1, tzinfo=UTC), extra=extra)
+
+    for events in ({}, {"orders": [by_hand]}):
+        with pytest.raises(ValueError, match="trigger it with the manifest_uri of one"):
+            newest_export(None, triggering_asset_events=events)

@@ -13,6 +13,7 @@ import pytest
 from airflow import __version__ as airflow_version
 from airflow.providers.amazon.aws.notifications.sns import SnsNotifier
 
+from airflow_dynamo_pipeline import airflow_versions
 from airflow_dynamo_pipeline.dags.notice_templates import WIDEST_SUBJECT
 from airflow_dynamo_pipeline.dags.notices import failure_notice, lateness_settings, success_notice
 from tests.demo.airflow_env import airflow_environment
@@ -24,9 +25,12 @@ from tests.services import Services, aws_client, running_services
 from tests.services.process import free_port
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, BaseNotifier
 except ImportError:  # Airflow 2
     from airflow import DAG
+    from airflow.notifications.basenotifier import (  # type: ignore[import-not-found, no-redef]
+        BaseNotifier,
+    )
 
 DAGS = Path(__file__).parent / "dags"
 MANIFEST = "s3://backups/orders/AWSDynamoDB/01-a/manifest-summary.json"
@@ -232,6 +236,46 @@ def test_a_deadline_survives_serialization(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert "airflow.providers.amazon.aws.notifications.sns.SnsNotifier" in text
     assert timedelta(hours=2) == arguments["deadline"].interval
+
+
+class OlderNotifier(BaseNotifier):  # noqa: AIR301  the import above is of the version at hand
+    """Takes no context and cannot be awaited, as the provider's up to 9.14.0."""
+
+    def __init__(self, *, message: str) -> None:
+        super().__init__()
+        self.message = message
+
+
+@pytest.mark.skipif(airflow_version.startswith(("2.", "3.0.")), reason="deadlines came with Airflow 3.1")
+@pytest.mark.parametrize(
+    ("version", "notifier", "has_library", "sender"),
+    [
+        ("3.1.0", SnsNotifier, True, "AsyncCallback"),
+        ("3.1.8", SnsNotifier, False, None),
+        ("3.1.0", OlderNotifier, True, None),
+        ("3.2.1", SnsNotifier, True, "AsyncCallback"),
+        ("3.2.1", SnsNotifier, False, "SyncCallback"),
+        ("3.2.1", OlderNotifier, True, None),
+        ("3.3.2", SnsNotifier, True, "AsyncCallback"),
+        ("3.3.2", SnsNotifier, False, "SyncCallback"),
+        ("3.3.2", OlderNotifier, True, "SyncCallback"),
+    ],
+)
+def test_a_late_run_is_told_by_whoever_can_and_a_warning_says_if_nobody_can(
+    version: str,
+    notifier: type,
+    has_library: bool,
+    sender: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(airflow_versions, "airflow_version", version)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if has_library else None)
+
+    found = airflow_versions.late_settings(notifier, {"message": "late"}, timedelta(hours=2))
+
+    assert sender == (type(found["deadline"].callback).__name__ if found else None)
+    assert (sender is None) == ("9.15.0" in caplog.text)
 
 
 @pytest.fixture(scope="module")

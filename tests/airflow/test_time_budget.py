@@ -170,6 +170,24 @@ def test_a4_a_comparison_ends_before_airflows_timer_rings_and_says_that_it_begin
 
 
 @pytest.mark.usefixtures("aws_default")
+def test_a_dry_run_ends_in_time_and_says_that_it_begins_anew(
+    table: str, copied: str, bucket: str, new_task: NewTask
+) -> None:
+    uri = exporting(table, bucket, ratio=1).execute(context_of(new_task()))["manifest_uri"]
+    look = DynamoDBImportOperator(
+        task_id="look", table_name=copied, s3_uri=uri, ratio=1, dry_run=True, execution_timeout=LIMIT
+    )
+
+    with pytest.MonkeyPatch.context() as patch:
+        jumping_at(patch, look, "DescribeTable", 1)
+        with pytest.raises(Stopped) as caught:
+            execute(look, new_task())
+
+    assert "nearly over; a dry run has no checkpoint, so a retry begins anew; " in first_line(caught)
+    assert "goes on" not in first_line(caught)
+
+
+@pytest.mark.usefixtures("aws_default")
 def test_a2_on_kill_ends_a_comparison_with_files_alone(
     table: str, bucket: str, new_task: NewTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,8 +261,18 @@ def test_an_import_says_how_many_items_are_accounted_for() -> None:
     assert "1,234 items are safe, and a retry goes on from the checkpoint" in str(budget.error())
 
 
-def test_without_a_timeout_there_is_no_deadline() -> None:
-    budget = TimeBudget(None, execution_seconds_left(None, {}), threading.Event())
+def test_where_nothing_is_known_to_be_safe_no_checkpoint_is_promised() -> None:
+    budget = TimeBudget(timedelta(hours=1), 3600, threading.Event(), clock=ManualClock())
+
+    assert "nearly over; a retry goes on with what was begun, if anything was" in str(budget.error())
+
+
+@pytest.mark.parametrize("timeout", [None, timedelta(0)], ids=str)
+def test_without_a_timeout_there_is_no_deadline(timeout: timedelta | None) -> None:
+    left = execution_seconds_left(timeout, {})
+    budget = TimeBudget(timeout, left, threading.Event())
+
+    assert float("inf") == left
 
     assert budget.clock is None
     assert not budget.is_over

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from airflow_dynamo_pipeline.adapters.auto_wiring import auto_ports
 from airflow_dynamo_pipeline.adapters.wiring import export_ports
 from airflow_dynamo_pipeline.engine.auto_export import export_by_choice
@@ -16,6 +18,7 @@ from airflow_dynamo_pipeline.engine.prices import prices_from
 from airflow_dynamo_pipeline.errors import PipelineError
 from tests.clock import EPOCH
 from tests.faults.attempts import TABLE, asked, items
+from tests.faults.cloudwatch import Metric, Summary
 from tests.faults.endpoint import Killed
 from tests.faults.native_export_world import NativeWorld
 from tests.faults.script import Fault, Kind
@@ -181,6 +184,67 @@ def test_a_target_that_cannot_be_read_rules_native_exports_out() -> None:
 
     assert not run.record
     assert 0 == run.count(NATIVE)
+
+
+def exported_days_ago(*, units: float = 0.0) -> NativeWorld:
+    """Exported natively 44 hours ago; a batch wrote 20 hours ago, and nobody since."""
+    world = NativeWorld()
+    world.run(run="base")
+    world.pass_time(days=1)
+    dimensions = frozenset({("TableName", TABLE)})
+    metric = Metric("AWS/DynamoDB", "ConsumedWriteCapacityUnits", dimensions, "Count")
+    if units:
+        world.aws.cloudwatch.put(metric, world.aws.clock.now(), Summary.of(units))
+    world.pass_time(hours=20)
+    return world
+
+
+def price_of_changes(run: Run) -> float | None:
+    found: float | None = run.record["plan"]["methods"][2]["dollars"]
+    return found
+
+
+def test_what_a_batch_wrote_many_hours_ago_is_in_the_price_of_the_changes() -> None:
+    run = attempt(exported_days_ago(units=50 * 1024**2), **HURRY)
+
+    assert 5.0 == price_of_changes(run)
+    assert 1 == run.count("GetMetricStatistics")
+    assert any("incremental: about 5.00 dollars by the write units since" in line for line in run.said)
+
+
+def test_changes_of_quiet_days_cost_what_is_the_least_for_each_day() -> None:
+    run = attempt(exported_days_ago(), **HURRY)
+
+    days = run.record["plan"]["methods"][2]
+    assert (None, round(2 * 0.1 * 10 / 1024, 4)) == (days["refused"], days["dollars"])
+
+
+@pytest.mark.parametrize("kind", [Kind.DENY, Kind.SERVER_ERROR])
+def test_where_cloudwatch_tells_nothing_nobody_knows_the_price_of_the_changes(kind: Kind) -> None:
+    trouble = Fault(kind, on="GetMetricStatistics", times=99)
+
+    run = attempt(exported_days_ago(units=1e6), trouble, units_per_second=1000.0)
+
+    assert (None, None) == (run.error, price_of_changes(run))
+    assert ("scan", "scan") == (run.record["method"], run.record["plan"]["cheapest"])
+
+
+def test_a_table_that_was_not_counted_is_not_scanned_in_time() -> None:
+    world = NativeWorld()
+    for item in items(5):
+        world.aws.dynamodb.delete_item(TABLE, {"pk": item["pk"]})
+
+    run = attempt(world, finish_within_seconds=600)
+
+    plan = run.record["plan"]
+    assert ("full", None, None, None) == (
+        plan["method"],
+        plan["dollars"],
+        plan["seconds"],
+        plan["read_units"],
+    )
+    asked_for = next(line for line in run.said if line.startswith("the full export: arn:"))
+    assert "an unknown price, for DynamoDB has not counted the table yet" in asked_for
 
 
 def test_changes_follow_on_a_native_export_below_the_target() -> None:

@@ -238,6 +238,20 @@ def test_the_package_finds_what_a_table_consumed_in_the_last_hour(fake: Fake, cl
     assert 10.0 == capacity.consumed_read_units_per_second("t", None)
 
 
+@pytest.mark.parametrize("days", [0.5, 1.0, 35.0])
+def test_the_package_finds_all_writes_since_an_instant(fake: Fake, client: Any, days: float) -> None:
+    fake.clock.advance(40 * 86_400)
+    begin = fake.clock.now() - timedelta(days=days)
+    minute = begin.replace(second=0)
+    fake.usage = {("t", None, "write", minute + n * MINUTE): 60.0 for n in (1, 70, 600)}
+    fake.usage["t", None, "write", minute - 61 * MINUTE] = 1e6
+    fake.usage["t", "index", "write", minute + MINUTE] = 1e6
+
+    capacity = AwsCapacity(lambda: client, lambda: client, fake.clock, pytest.fail)
+
+    assert 180.0 == capacity.write_units_since("t", begin)
+
+
 @pytest.mark.parametrize("operation", ["list_metrics", "describe_alarms"])
 def test_what_is_not_simulated_is_refused(client: Any, operation: str) -> None:
     answer = Alike(client, client).call(operation)

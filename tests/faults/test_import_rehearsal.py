@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_dynamo_pipeline.errors import ImportRefused
-from tests.faults.attempts import Item, items
+from tests.faults.attempts import BUCKET, Item, items
 from tests.faults.conftest import Tally
 from tests.faults.import_backups import Laid, chain, exported, files, native_base, native_window
 from tests.faults.import_world import IN_S3, MUTATING, ImportAttempt, ImportWorld, accounts
@@ -83,6 +83,52 @@ def test_i8_a_dry_run_that_would_be_refused_is_refused_and_changes_nothing() -> 
 
     attempt.failed(ImportRefused, "protected against deletion")
     assert_untouched(world, attempt)
+
+
+CHANGED: dict[str, tuple[Laid, str, bytes]] = {
+    "a file more": (files(items(6)), "given/part-9.json", b'{"Item":{"pk":{"S":"unseen"}}}\n'),
+    "another file": (files(items(6)), "given/part-0.json", b'{"Item":{"pk":{"S":"unseen"}}}\n'),
+}
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_a_backup_that_changes_after_the_look_is_not_imported_when_the_look_is_named(name: str) -> None:
+    laid, key, body = CHANGED[name]
+    world = ImportWorld(laid)
+    looked = world.run(dry_run=True).result.backup_id
+    world.aws.s3.put(BUCKET, key, body)
+    before = world.objects
+
+    attempt = world.run(expected_backup_id=looked)
+
+    attempt.failed(ImportRefused, "is not the one that was looked at")
+    assert ([], before) == (world.items, world.objects)
+    assert looked != world.run().result.backup_id
+
+
+def test_a_backup_that_is_as_it_was_is_imported_and_resumed_when_the_look_is_named() -> None:
+    world = ImportWorld(exported(12))
+    looked = world.run(dry_run=True).result.backup_id
+    world.run(Fault(Kind.KILL, 2, on="BatchWriteItem"), units_per_second=12.0)
+
+    attempt = world.run(expected_backup_id=looked)
+
+    assert ("resume", looked) == (attempt.result.start, attempt.result.backup_id)
+    assert accounts(12) == attempt.accounts
+    assert [looked] == [record["result"]["backup_id"] for record in world.records]
+
+
+def test_an_attempt_after_the_backup_changed_does_not_go_on_with_what_was_looked_at() -> None:
+    world = ImportWorld(files(items(6)))
+    looked = world.run(dry_run=True).result.backup_id
+    world.run(Fault(Kind.KILL, 1, on="BatchWriteItem"), expected_backup_id=looked)
+    there = world.items
+    world.aws.s3.put(BUCKET, "given/part-9.json", b'{"Item":{"pk":{"S":"unseen"}}}\n')
+
+    attempt = world.run(expected_backup_id=looked)
+
+    attempt.failed(ImportRefused, "is not the one that was looked at")
+    assert there == world.items
 
 
 def test_i8_a_dry_run_beside_an_unfinished_import_leaves_it_as_it_is() -> None:

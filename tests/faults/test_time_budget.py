@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_dynamo_pipeline.engine.deadline import LONGEST_MARGIN_SECONDS
+from airflow_dynamo_pipeline.engine.deadline import margin_seconds
+from airflow_dynamo_pipeline.engine.import_result import ImportResult
 from airflow_dynamo_pipeline.engine.table_export import ExportResult
 from airflow_dynamo_pipeline.errors import Stopped
 from tests.faults.attempts import (
@@ -23,7 +24,7 @@ from tests.faults.attempts import (
 )
 from tests.faults.conftest import Tally
 from tests.faults.endpoint import Killed
-from tests.faults.import_backups import exported
+from tests.faults.import_backups import exported, files
 from tests.faults.import_world import (
     ImportAttempt,
     ImportWorld,
@@ -41,6 +42,8 @@ ITEMS = items(10)
 FOR_EVER = 10**6
 SLOW_SECONDS = 2.0
 SLOW = Fault(Kind.SLOW, times=FOR_EVER, seconds=SLOW_SECONDS)  # every service, every call
+LIMIT_SECONDS = 15 * 60.0  # from which on the margin is enough for services as slow as these
+MARGIN_SECONDS = margin_seconds(LIMIT_SECONDS)
 STEP_SECONDS = 5.3  # not a multiple of a call's: the deadline falls into calls, and between them
 MEBIBYTE = 1024 * 1024
 
@@ -81,7 +84,7 @@ def test_a4_whenever_its_time_is_over_an_export_is_finished_or_the_retry_goes_on
         tally(1)
 
         ends.add(type(attempt.outcome))
-        assert took <= at + LONGEST_MARGIN_SECONDS / 2, f"stopped at {at} it ended at {took}"
+        assert took <= at + MARGIN_SECONDS, f"stopped at {at} it ended at {took}"
         assert_checkpoints_name_only_what_is_there(one)
         if isinstance(attempt.outcome, ExportResult):
             assert_whole(one)
@@ -169,6 +172,7 @@ def test_a4_what_is_said_to_be_safe_is_what_the_checkpoints_name() -> None:
 
 
 SOURCE = items(24)
+MANY = items(32)
 
 
 @pytest.fixture
@@ -194,7 +198,7 @@ def test_a4_whenever_its_time_is_over_an_import_is_finished_or_the_retry_goes_on
         tally(1)
 
         ends.add(type(attempt.outcome))
-        assert took <= at + LONGEST_MARGIN_SECONDS / 2, f"stopped at {at} it ended at {took}"
+        assert took <= at + MARGIN_SECONDS, f"stopped at {at} it ended at {took}"
         assert_checkpoints_are_true(one)
         assert_nothing_invented(one, SOURCE)
         if isinstance(attempt.outcome, Stopped):
@@ -206,3 +210,38 @@ def test_a4_whenever_its_time_is_over_an_import_is_finished_or_the_retry_goes_on
         assert len(SOURCE) == attempt.accounts["written"]
     assert Stopped in ends
     assert 2 == len(ends)
+
+
+@pytest.mark.usefixtures("steps")
+def test_whenever_its_time_is_over_a_dry_run_is_finished_or_stopped_and_has_written_nothing(
+    tally: Tally,
+) -> None:
+    laid = files(*[[one] for one in MANY])  # longer to read than any margin
+    undisturbed = ImportAttempt(ImportWorld(laid), importing(laid, dry_run=True), (SLOW,))
+    whole = lasting(undisturbed.world, undisturbed)
+    assert len(MANY) == undisturbed.result.read
+    ends = set()
+    for at in deadlines(whole + STEP_SECONDS):
+        one = ImportWorld(laid)
+        attempt = ImportAttempt(one, importing(laid, dry_run=True), (SLOW,), seconds=at)
+        took = lasting(one, attempt)
+        tally(1)
+
+        ends.add(type(attempt.outcome))
+        assert took <= at + MARGIN_SECONDS, f"stopped at {at} it ended at {took}"
+        assert dict(laid.objects) == one.objects
+        assert [] == one.items
+    assert {Stopped, ImportResult} == ends
+
+
+def test_an_import_that_is_told_to_stop_before_it_begins_leaves_nothing_and_the_next_is_new() -> None:
+    laid = exported(len(SOURCE))
+    one = ImportWorld(laid)
+    told = ImportAttempt(one, importing(laid))
+    told.stop.set()
+
+    told.run()
+
+    told.failed(Stopped, "told to stop before the import began", "nothing was written")
+    assert dict(laid.objects) == one.objects
+    assert "new" == one.run().result.start

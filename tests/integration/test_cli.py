@@ -56,26 +56,27 @@ class Command:
     dynamodb_url: str
     moto_url: str
     arguments: tuple[str, ...] = ()
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str | None] = field(default_factory=dict)  # None: not set
 
     def start(self, *more: str, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ENDPOINT_URL": self.moto_url,
+            "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb_url,
+            "NO_PROXY": "127.0.0.1",
+            "PYTHONPATH": str(ROOT),
+            **self.environment,
+        }
         return subprocess.Popen(
             [sys.executable, "-c", COMMAND, *self.arguments, *more],
-            env={
-                **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
-                "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-                "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-                "AWS_REGION": REGION,
-                "AWS_DEFAULT_REGION": REGION,
-                "AWS_CONFIG_FILE": os.devnull,
-                "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-                "AWS_EC2_METADATA_DISABLED": "true",
-                "AWS_ENDPOINT_URL": self.moto_url,
-                "AWS_ENDPOINT_URL_DYNAMODB": self.dynamodb_url,
-                "NO_PROXY": "127.0.0.1",
-                "PYTHONPATH": str(ROOT),
-                **self.environment,
-            },
+            env={name: value for name, value in environment.items() if value is not None},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -195,7 +196,7 @@ def test_verify_finds_an_export_whole_or_names_the_file_that_is_not(world: World
         (("verify", "s3://{bucket}/elsewhere"), 10, "manifest-summary.json"),
         (("verify", "s3://{bucket}/AWSDynamoDB/x/manifest-summary.json"), 1, "no such export"),
         (("export", "--no-such-option"), 2, "--no-such-option"),
-        (("export", "--table", "orders", "--s3-uri", "s3://{bucket}/x", "--profile", "nobody"), 1, "nobody"),
+        (("export", "--table", "orders", "--s3-uri", "s3://{bucket}/x", "--profile", "nobody"), 10, "nobody"),
     ],
 )
 def test_what_went_wrong_is_on_stderr_and_in_the_exit_code(
@@ -213,13 +214,13 @@ def test_what_went_wrong_is_on_stderr_and_in_the_exit_code(
 
 def test_without_a_region_the_error_says_so(world: World) -> None:
     command = Command(
-        world.dynamodb_url, world.moto_url, environment={"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}
+        world.dynamodb_url, world.moto_url, environment={"AWS_REGION": None, "AWS_DEFAULT_REGION": None}
     )
 
     done = command.run("estimate", "--table", "orders")
 
-    assert (1, "") == (done.code, done.out)
-    assert "region" in done.err
+    assert (10, "") == (done.code, done.out)
+    assert "--region-name or AWS_DEFAULT_REGION" in done.err
     assert "Traceback" not in done.err
 
 

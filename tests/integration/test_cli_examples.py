@@ -58,8 +58,9 @@ def one_object(done: Result) -> bool:
 def test_every_command_takes_what_all_take_and_has_an_example(path: tuple[str, ...]) -> None:
     shown = invoke(*path, "--help").stdout
 
-    for option in ("--config", "--json", "--quiet", "--verbose"):
+    for option in ("--json", "--quiet", "--verbose"):
         assert f"{option} " in shown
+    assert ("completion" not in path) is ("--config " in shown)
     assert examples(*path)
 
 

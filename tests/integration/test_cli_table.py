@@ -180,6 +180,77 @@ def test_without_a_name_the_table_gets_its_own_and_one_in_use_is_refused(
     assert (0, ["time to live"]) == (asked.exit_code, json.loads(asked.stdout)["done"])
 
 
+GENERAL = "DYNAMO_PIPELINE_TABLE_NAME"
+
+
+def kept(command: Shell, tmp_path: Path) -> str:
+    """The file with the definition of the table."""
+    command.run("save", TABLE, "--to", str(tmp_path / "orders.json"))
+    return str(tmp_path / "orders.json")
+
+
+def test_an_empty_name_is_not_the_name_in_the_definition(
+    world: TableWorld, command: Shell, tmp_path: Path
+) -> None:
+    definition = kept(command, tmp_path)
+    world.aws.dynamodb.table(TABLE).time_to_live = None
+
+    refused = command.run("restore", definition, "--table-name", "", "--onto-existing")
+
+    assert (10, "") == (refused.exit_code, refused.stdout)
+    assert "table_name: is given, but empty" in refused.stderr
+    assert world.aws.dynamodb.table(TABLE).time_to_live is None
+
+
+@pytest.mark.parametrize("place", ["file", "variable"])
+def test_a_name_for_all_commands_is_no_target_and_makes_the_definitions_unclear(
+    command: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    definition, config = kept(command, tmp_path), tmp_path / "settings.toml"
+    config.write_text(f'table_name = "{COPY}"' if place == "file" else "", "utf-8")
+    if place == "variable":
+        monkeypatch.setenv(GENERAL, COPY)
+
+    refused = command.run("restore", definition, "--onto-existing", "--config", str(config))
+    named = command.run("restore", definition, "--table-name", TABLE, "--onto-existing", "--json")
+
+    assert 10 == refused.exit_code
+    assert f"table_name of {config if place == 'file' else GENERAL} is not used here" in refused.stderr
+    assert f"no such table: {COPY}" in command.run("save", COPY, "--to", definition).stderr
+    assert (0, TABLE) == (named.exit_code, json.loads(named.stdout)["table_name"])
+
+
+def test_a_target_that_is_not_on_the_command_line_is_said(
+    world: TableWorld, command: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    definition, config = kept(command, tmp_path), tmp_path / "settings.toml"
+    config.write_text(f'[table.restore]\ntable_name = "{COPY}"\nonto_existing = true\n', "utf-8")
+
+    by_definition = command.run("restore", definition, "--onto-existing")
+    by_file = command.run("restore", definition, "--config", str(config))
+    world.aws.dynamodb.table(COPY).time_to_live = None
+    off = command.run("restore", definition, "--config", str(config), "--no-onto-existing")
+    monkeypatch.setenv("DYNAMO_PIPELINE_TABLE_RESTORE_TABLE_NAME", "by-variable")
+    by_variable = command.run("restore", definition)
+
+    assert f"table_name is from {definition}: {TABLE}\n" in by_definition.stderr
+    assert f"table_name is from {config}: {COPY}\n" in by_file.stderr
+    assert "by-variable\n" in by_variable.stderr
+    assert [0, 0, 10, 0] == [each.exit_code for each in (by_definition, by_file, off, by_variable)]
+
+
+def test_what_could_not_be_read_refuses_where_the_file_allows_it_and_the_command_line_not(
+    command: Shell, tmp_path: Path
+) -> None:
+    config = tmp_path / "settings.toml"
+    config.write_text("[table.save]\nallow_incomplete = true", "utf-8")
+    arguments = ("save", TABLE, "--to", str(tmp_path / "orders.json"), "--config", str(config))
+    denial = (Fault(Kind.DENY, on="DescribeTimeToLive"),)
+
+    assert 0 == command.run(*arguments, faults=denial).exit_code
+    assert 10 == command.run(*arguments, "--no-allow-incomplete", faults=denial).exit_code
+
+
 def test_the_help_says_that_items_may_be_deleted(command: Shell) -> None:
     said = " ".join(command.run("restore", "--help").stdout.split())
 

@@ -73,7 +73,7 @@ def test_an_export_whose_table_is_removed_fails_at_once_and_says_what_to_do(told
         f"table {TABLE} was deleted during the export; nothing was committed; to mend it: "
         in told.seen.message
     )
-    assert "press Clear" in told.seen.message
+    assert "make or restore it; when the right one is ACTIVE press Clear" in told.seen.message
     assert 1 == told.seen.attempts[0]
 
 

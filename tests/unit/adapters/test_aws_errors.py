@@ -12,6 +12,7 @@ from airflow_dynamo_pipeline.engine.ports import ConditionFailed
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     CorruptReply,
+    InvalidRequest,
     ItemRefused,
     NotFound,
     PipelineError,
@@ -250,3 +251,29 @@ def test_words_without_a_secret_are_kept_as_they_are() -> None:
     words = "User: arn:aws:sts::1:assumed-role/x is not authorized, see https://aws.example/a@b"
 
     assert words == redacted(words)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (boto.NoRegionError(), "region_name: You must specify a region\n"),
+        (boto.InvalidRegionError(region_name="a b"), "region_name: Provided region_name 'a b' doesn't match"),
+        (boto.ProfileNotFound(profile="nobody"), "profile: The config profile (nobody) could not be found\n"),
+    ],
+)
+def test_what_no_call_can_be_made_with_is_a_setting_that_is_refused(error: Exception, said: str) -> None:
+    ours = raised(error, "sts:AssumeRole", "connection aws_default")
+
+    assert isinstance(ours, InvalidRequest)
+    assert said in str(ours)
+    assert "AssumeRole" not in str(ours)
+
+
+def test_where_no_region_is_set_the_hint_names_every_place_for_it() -> None:
+    (problem,) = raised(boto.NoRegionError()).problems  # type: ignore[attr-defined]
+
+    assert [] == [
+        name
+        for name in ("connection", "task", "--region-name", "AWS_DEFAULT_REGION")
+        if name not in problem.hint
+    ]

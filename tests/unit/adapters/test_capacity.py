@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from airflow_dynamo_pipeline.errors import AccessDenied, ServiceTrouble
 from tests.clock import EPOCH, ManualClock
 from tests.unit.scripted_aws import Scripted
 
+LATER = EPOCH + timedelta(minutes=1)
 QUOTA = {"Quota": {"Value": 12_345.0}}
 
 
@@ -103,6 +105,34 @@ def test_reads_and_writes_have_metrics_of_their_own(kind: str, metric: str) -> N
     (asked,) = metrics.asked
     assert f"Consumed{metric}CapacityUnits" == asked["MetricName"]
     assert {"Name": "GlobalSecondaryIndexName", "Value": "by-city"} in asked["Dimensions"]
+
+
+@pytest.mark.parametrize(
+    ("since", "start", "period"),
+    [
+        (timedelta(hours=1), "2026-01-02T02:04:00", 60),
+        (timedelta(hours=23, minutes=59), "2026-01-01T03:05:00", 60),
+        (timedelta(days=1), "2026-01-01T03:00:00", 3600),
+        (timedelta(days=35), "2025-11-28T03:00:00", 3600),
+        (timedelta(days=59), "2025-11-04T03:00:00", 3600),
+        (timedelta(days=60), "2025-11-03T03:00:00", 7200),
+    ],
+)
+def test_all_writes_since_an_instant_take_one_call(since: timedelta, start: str, period: int) -> None:
+    metrics = Metrics(600.0, 60.0)
+
+    assert 660.0 == capacity(metrics).write_units_since("orders", EPOCH - since)
+    (asked,) = metrics.asked
+    assert ("ConsumedWriteCapacityUnits", period) == (asked["MetricName"], asked["Period"])
+    assert (datetime.fromisoformat(f"{start}+00:00"), EPOCH) == (asked["StartTime"], asked["EndTime"])
+    assert [{"Name": "TableName", "Value": "orders"}] == asked["Dimensions"]
+    assert (EPOCH - asked["StartTime"]).total_seconds() / period <= 1440
+
+
+def test_nothing_was_written_since_now() -> None:
+    metrics = Metrics(60.0)
+
+    assert (0.0, []) == (capacity(metrics).write_units_since("orders", LATER), metrics.asked)
 
 
 def test_a_denied_metric_of_writes_is_said_to_be_theirs() -> None:

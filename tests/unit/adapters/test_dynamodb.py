@@ -91,6 +91,15 @@ def test_what_a_write_should_know_is_described() -> None:
     assert found.has_stream
 
 
+def test_the_class_of_a_table_is_described() -> None:
+    rare = "STANDARD_INFREQUENT_ACCESS"
+
+    assert (
+        rare == description({**DESCRIBED, "TableClassSummary": {"TableClass": rare}}, "eu-west-1").table_class
+    )
+    assert "STANDARD" == description(DESCRIBED, "eu-west-1").table_class
+
+
 def test_a_plain_table_has_none_of_it() -> None:
     bare = {name: DESCRIBED[name] for name in ("TableName", "TableArn", "TableStatus")}
     found = description(bare, "eu-west-1")

@@ -74,6 +74,17 @@ def test_the_environment_does_not_disturb_completion(monkeypatch: pytest.MonkeyP
     assert ["auto"] == completed(["export", "--method"], "a")
 
 
+def test_a_shell_starts_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DYNAMO_PIPELINE_CONFIG", "/nowhere/settings.toml")
+    monkeypatch.setenv("DYNAMO_PIPELINE_JSON", "true")
+    monkeypatch.setenv("DYNAMO_PIPELINE_RATOI", "1")
+
+    done = CliRunner().invoke(main, ["completion", "bash"])
+
+    assert (0, "") == (done.exit_code, done.stderr)
+    assert f"{VARIABLE}=bash_complete" in done.stdout
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_there_is_a_script_for_every_shell(shell: str) -> None:
     done = CliRunner().invoke(main, ["completion", shell])

@@ -110,6 +110,23 @@ def test_wrong_usage_is_an_error_in_pieces_too(world: World) -> None:
     assert "--tabel" in error["message"]
 
 
+@pytest.mark.parametrize("arguments", [("--bogus", "--json"), ("--json", "export"), ("table", "--json")])
+def test_wrong_usage_before_a_command_is_an_error_in_pieces_too(
+    world: World, arguments: tuple[str, ...]
+) -> None:
+    done = world.run(*arguments)
+
+    (error,) = messages_of(done)
+    assert (2, "", "UsageError") == (done.exit_code, done.stdout, error["code"])
+
+
+def test_wrong_usage_before_a_command_is_text_for_a_person(world: World) -> None:
+    done = world.run("--bogus")
+
+    assert (2, "") == (done.exit_code, done.stdout)
+    assert "Usage: dynamo-pipeline" in done.stderr
+
+
 def test_json_after_two_dashes_is_no_option(world: World) -> None:
     done = world.run("verify", "one", "--", "--json")
 

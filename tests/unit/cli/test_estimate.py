@@ -73,3 +73,15 @@ def test_a_table_that_was_not_counted_is_warned_of(world: World) -> None:
     world.table.items.clear()
 
     assert "warning: DynamoDB says that orders is empty" in world.run(*ESTIMATE).stderr
+
+
+def test_a_table_that_was_not_counted_has_no_figures(world: World) -> None:
+    world.table.items.clear()
+
+    found = world.result(*ESTIMATE)
+    shown = dict(line.strip().split("  ", 1) for line in world.run(*ESTIMATE).stdout.splitlines()[1:])
+
+    assert [None] * 4 == [found[name] for name in ("read_units", "seconds", "dollars", "cheapest")]
+    for name in ("read units", "time", "cheapest", "fastest"):
+        assert "not known" == shown[name].strip()
+    assert shown["price"].strip().startswith("an unknown price")

@@ -9,7 +9,7 @@ import pytest
 from airflow_dynamo_pipeline.cli.manner import Manner
 from airflow_dynamo_pipeline.cli.output import Output
 
-RECORD = {"item_count": 1234567, "seconds": 1.5, "index_name": None, "consistent": True}
+RECORD = {"item_count": 1234567, "seconds": 1.5, "index_name": None, "consistent": True, "dry_run": False}
 
 
 def shown(capsys: pytest.CaptureFixture[str], **record: object) -> str:
@@ -23,6 +23,8 @@ def test_a_result_is_a_line_for_each_name(capsys: pytest.CaptureFixture[str]) ->
     assert ["exported"] == lines[0]
     assert ["item_count", "1,234,567"] in lines
     assert ["seconds", "1.5"] in lines
+    assert ["consistent", "yes"] in lines
+    assert ["dry_run", "no"] in lines
 
 
 def test_json_is_the_record_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:

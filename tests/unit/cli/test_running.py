@@ -6,7 +6,7 @@ import pytest
 
 from airflow_dynamo_pipeline.cli.output import Output
 from airflow_dynamo_pipeline.cli.running import clients, stopping_on_signals
-from airflow_dynamo_pipeline.errors import PipelineError
+from airflow_dynamo_pipeline.errors import InvalidRequest
 
 
 def test_a_client_is_made_for_the_region_asked_for_and_does_not_retry_by_itself() -> None:
@@ -17,7 +17,7 @@ def test_a_client_is_made_for_the_region_asked_for_and_does_not_retry_by_itself(
 
 
 def test_a_profile_that_is_not_there_is_named() -> None:
-    with pytest.raises(PipelineError, match="nobody"):
+    with pytest.raises(InvalidRequest, match="nobody"):
         clients("nobody", None)
 
 
@@ -25,7 +25,7 @@ def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION")
 
-    with pytest.raises(PipelineError, match="region"):
+    with pytest.raises(InvalidRequest, match="region"):
         clients(None, None)("dynamodb")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +120,7 @@ def test_every_setting_of_an_import_may_be_in_the_file(
     native = {"changes_from": "2026-01-02T03:04:05Z", "attributes": '{id = "S"}'}
     written = native.get(name) or toml(value)
 
-    import_world.run("import", "--config", file(f"{LEAST}[import]\n{name} = {written}"))
+    import_world.run("import", "--config", file(f"[import]\n{LEAST}{name} = {written}"))
 
     assert [value] == [getattr(request, name) for request in import_world.requests]
 
@@ -213,7 +213,7 @@ def test_both_rates_in_one_place_are_refused(world: World, file: File) -> None:
 def test_a_source_on_the_command_line_is_instead_of_that_in_the_file(
     import_world: ImportWorld, file: File
 ) -> None:
-    config = file('table_name = "orders"\n[import]\ns3_uri = ["s3://b/full", "s3://b/one"]')
+    config = file('[import]\ntable_name = "orders"\ns3_uri = ["s3://b/full", "s3://b/one"]')
 
     import_world.run("import", "--config", config)
     import_world.run("import", "--config", config, "s3://b/two")
@@ -242,7 +242,7 @@ def test_verbose_says_where_settings_come_from(
 
     done = world.run("export", "--config", config, "--verbose")
 
-    assert f"s3_uri is from {config}\n" in done.stderr
+    assert f"table_name is from {config}\n" in done.stderr
     assert "segments is from DYNAMO_PIPELINE_SEGMENTS\n" in done.stderr
 
 
@@ -319,7 +319,7 @@ def test_a_file_that_cannot_be_read_ends_with_10_and_says_why(
 
 
 def test_a_value_must_fit_every_command_that_would_be_given_it(world: World, file: File) -> None:
-    """For an import it may be a list, for an export not."""
+    """In the table of an import it may be a list, for all commands not."""
     config = file('s3_uri = ["s3://a", "s3://b"]')
 
     done = world.run("estimate", "--table", "orders", "--config", config)
@@ -351,14 +351,127 @@ def test_a_file_that_a_file_names_is_not_read(world: World, file: File) -> None:
 
 @pytest.mark.parametrize("path", [("export",), ("import",), ("estimate",), ("table", "save"), ("verify",)])
 def test_the_file_in_the_documentation_fits_every_command(path: tuple[str, ...]) -> None:
-    found = config_file.read(str(EXAMPLE), main, path)
-
-    assert "us-east-1" == found["region_name"]
+    assert "us-east-1" == example_for(path)["region_name"]
 
 
 def test_the_file_in_the_documentation_has_tables_that_are_read() -> None:
-    assert '{":yes": {"BOOL": true}}' == config_file.read(str(EXAMPLE), main, ("export",)).get(
-        "expression_attribute_values"
-    )
-    assert True is config_file.read(str(EXAMPLE), main, ("table", "save"))["allow_incomplete"]
-    assert ["s3://backups/orders"] == config_file.read(str(EXAMPLE), main, ("import",))["s3_uri"]
+    assert '{":yes": {"BOOL": true}}' == example_for(("export",))["expression_attribute_values"]
+    assert True is example_for(("table", "save"))["allow_incomplete"]
+    assert "skip" == example_for(("import",))["on_conflict"]
+
+
+def example_for(path: Sequence[str]) -> dict[str, object]:
+    return config_file.for_command(config_file.read(str(EXAMPLE), main), main, path)
+
+
+# --- what one setting does to another -------------------------------------------------------------
+
+
+def test_a_limit_goes_with_a_word_that_a_stronger_place_replaces(
+    world: World, file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = file(f"{LEAST}method = 'auto'\nfinish_within_seconds = 600")
+
+    world.run("export", "--config", config)
+    world.run("export", "--config", config, "--method", "scan")
+    monkeypatch.setenv("DYNAMO_PIPELINE_METHOD", "scan")
+    world.run("export", "--config", config)
+    refused = world.run("export", "--config", config, "--finish-within-seconds", "60")
+    monkeypatch.delenv("DYNAMO_PIPELINE_METHOD")
+    file(f"{LEAST}method = 'auto'\nfinish_within_seconds = 600\n[export]\nmethod = 'scan'")
+    world.run("export", "--config", config)
+
+    assert [("auto", 600.0), ("scan", None), ("scan", None), ("scan", None)] == [
+        (request.method, request.finish_within_seconds) for request in world.requests
+    ]
+    assert 10 == refused.exit_code
+
+
+def test_a_condition_goes_with_the_word_that_needs_it(import_world: ImportWorld, file: File) -> None:
+    condition = "on_conflict = 'condition'\ncondition_expression = 'a = :b'"
+    config = file(f"[import]\n{LEAST}{condition}\nexpression_attribute_values = {{':b' = {{S = 'x'}}}}")
+
+    import_world.run("import", "--config", config)
+    import_world.run("import", "--config", config, "--on-conflict", "skip")
+
+    assert [("condition", "a = :b", {":b": {"S": "x"}}), ("skip", None, {})] == [
+        (request.on_conflict, request.condition_expression, request.expression_attribute_values)
+        for request in import_world.requests
+    ]
+
+
+# --- values that say nothing ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("empty", ["", " ", "None"])
+@pytest.mark.parametrize(
+    "option", ["--table-name", "--ratio", "--filter-expression", "--profile", "--config"]
+)
+def test_an_option_with_an_empty_value_is_refused(world: World, option: str, empty: str) -> None:
+    done = world.run(*EXPORT, option, empty)
+
+    assert (10, "", []) == (done.exit_code, done.stdout, world.requests)
+    assert f"{option} takes a value" in done.stderr
+
+
+def test_every_empty_value_is_named_at_once(world: World) -> None:
+    done = world.run(*EXPORT, "--ratio", "", "--index-name", "", "--json")
+
+    *_, error = messages_of(done)
+    assert {"ratio", "index_name"} == {each["where"] for each in error["problems"]}
+
+
+def test_a_verification_with_an_empty_table_compares_nothing_and_says_so(world: World) -> None:
+    uri = world.result(*EXPORT)["manifest_uri"]
+
+    done = world.run("verify", uri, "--table-name", "")
+
+    assert (10, "") == (done.exit_code, done.stdout)
+    assert "table_name: is given, but empty" in done.stderr
+
+
+def test_an_empty_rate_does_not_beat_a_real_one(
+    world: World, file: File, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = file(f"{LEAST}units_per_second = 100")
+    monkeypatch.setenv("DYNAMO_PIPELINE_RATIO", " ")
+    monkeypatch.setenv("DYNAMO_PIPELINE_INDEX_NAME", "")
+
+    world.run("export", "--config", config)
+    refused = world.run("export", "--config", config, "--ratio", "")
+
+    assert (None, 100.0, None) == (only(world).ratio, only(world).units_per_second, only(world).index_name)
+    assert 10 == refused.exit_code
+
+
+def test_only_the_text_for_nothing_may_be_empty(import_world: ImportWorld, file: File) -> None:
+    config = file(f"[import]\n{LEAST}null_text = 'NULL'")
+
+    import_world.run("import", "--config", config, "--null-text", "")
+    refused = import_world.run("import", "--config", config, "s3://b", "")
+
+    assert [""] == [request.null_text for request in import_world.requests]
+    assert 10 == refused.exit_code
+
+
+@pytest.mark.parametrize("written", ['ratio = ""', 'profile = "None"', '[import]\ns3_uri = ["s3://b", ""]'])
+def test_an_empty_value_in_the_file_is_refused(world: World, file: File, written: str) -> None:
+    done = world.run(*EXPORT, "--config", file(written))
+
+    assert 10 == done.exit_code
+    assert "is empty; leave it out" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [EXPORT, ("--version",), ("table", "save", "x")])
+def test_help_and_version_are_no_settings(
+    world: World, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    before = world.run(*arguments)
+    monkeypatch.setenv("DYNAMO_PIPELINE_HELP", "1")
+    monkeypatch.setenv("DYNAMO_PIPELINE_VERSION", "1")
+
+    done = world.run(*arguments)
+
+    assert before.exit_code == done.exit_code
+    assert "Show this message and exit" not in done.stdout
+    assert ("item_count" in before.stdout) is ("item_count" in done.stdout)

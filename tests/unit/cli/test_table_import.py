@@ -47,6 +47,7 @@ GIVEN: dict[str, tuple[str, Any]] = {
     "on_existing": ("new", "new"),
     "expired_items": ("drop", "drop"),
     "allow_protected": ("", True),
+    "expected_backup_id": ("0123", "0123"),
     "changes_from": ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
     "attributes": ('{"id": "S"}', {"id": Attribute("id", "S")}),
     "csv_columns": ("id, n", ("id", "n")),
@@ -156,6 +157,7 @@ def result(*, dry_run: bool) -> ImportResult:
         seconds=1.0,
         units_per_second_asked=9.0,
         units_per_second_held=9.0,
+        backup_id="0123",
     )
 
 

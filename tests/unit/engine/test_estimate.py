@@ -37,7 +37,7 @@ def test_an_estimate_comes_from_describe_table_alone() -> None:
 def test_units_are_half_units_rounded_up() -> None:
     assert 0.5 == estimated(size_bytes=1).read_units
     assert 1.0 == estimated(size_bytes=4097).read_units
-    assert 0.0 == estimated(size_bytes=0).read_units
+    assert 0.0 == estimated(size_bytes=0, item_count=1).read_units
 
 
 def test_consistent_reads_cost_twice_as_much() -> None:
@@ -116,6 +116,33 @@ def test_a_table_that_dynamodb_has_not_counted_is_not_called_free() -> None:
 
     assert "orders is empty, but counts about every six hours only" in found.line()
     assert "" == estimated(size_bytes=0, item_count=1).uncounted
+
+
+@pytest.mark.parametrize("on_demand", [True, False])
+def test_a_table_that_dynamodb_has_not_counted_has_no_units_no_time_and_no_price(on_demand: bool) -> None:
+    found = estimated(size_bytes=0, item_count=0, on_demand=on_demand)
+    record = found.to_json()
+
+    for name in ("read_units", "seconds", "dollars", "on_demand_dollars", "paid_anyway_dollars"):
+        assert record[name] is None, name
+    assert found.native_dollars is None
+
+
+def test_an_index_that_dynamodb_has_not_counted_is_named() -> None:
+    found = estimated({"index_name": "g"}, indexes={"g": index("g", size_bytes=0, item_count=0)})
+
+    assert "DynamoDB says that index g of orders is empty" in found.line()
+    assert found.to_json()["dollars"] is None
+
+
+def test_that_prices_are_of_another_table_class_is_said() -> None:
+    rare = "STANDARD_INFREQUENT_ACCESS"
+    found = estimated(size_bytes=GIB, on_demand=True, table_class=rare)
+
+    said = f"of the Standard class; the table is of {rare}, whose reads and writes cost more"
+    assert said in found.line()
+    assert said in found.to_json()["prices"]
+    assert "Standard class" not in estimated(size_bytes=GIB, on_demand=True).line()
 
 
 def test_ones_own_prices_are_taken() -> None:

@@ -9,7 +9,7 @@ import pytest
 from airflow_dynamo_pipeline.engine.estimate import Estimate
 from airflow_dynamo_pipeline.engine.export_method import Choice, Sights, beside_a_scan, choose_method
 from airflow_dynamo_pipeline.engine.native_windows import Recovery
-from airflow_dynamo_pipeline.engine.plan_cost import cost_of_reading
+from airflow_dynamo_pipeline.engine.plan_cost import UNKNOWN, cost_of_reading
 from airflow_dynamo_pipeline.engine.prices import Prices, parse_prices, prices_for
 from tests.clock import EPOCH
 from tests.unit.engine.world import request
@@ -45,6 +45,15 @@ def estimate(*, on_demand: bool = True, prices: Prices = LIST, **changes: Any) -
 def chosen(asked: dict[str, Any] | None = None, found: Estimate | None = None, **seen: Any) -> Choice:
     sights = Sights(**{"recovery": ON, **seen})
     return choose_method(request(method="auto", **(asked or {})), found or estimate(), sights)
+
+
+def uncounted(**changes: Any) -> Estimate:
+    """Of a table that was just restored."""
+    nothing: dict[str, Any] = {"items": 0, "bytes": 0, "read_units": None, "seconds": None, "cost": UNKNOWN}
+    return estimate(**nothing | changes)
+
+
+HOUR_AGO = EPOCH - timedelta(hours=1)
 
 
 def refusals(choice: Choice) -> dict[str, str | None]:
@@ -107,7 +116,7 @@ def test_a_scan_of_more_than_an_hour_is_taken_for_slower_than_a_native_export(
 
 def test_changes_are_the_fastest_where_a_scan_is_long_and_a_scan_where_nothing_else_is_possible() -> None:
     long = estimate(seconds=36_000.0)
-    seen: dict[str, Any] = {"chain_end": EPOCH - timedelta(hours=1), "changed_bytes": 0}
+    seen: dict[str, Any] = {"chain_end": EPOCH - timedelta(hours=1), "written_bytes": 0}
 
     assert "incremental" == (chosen(found=long, **seen).fastest or [""])[0]
     assert "scan" == (chosen({"index_name": "by-day"}, found=long).fastest or [""])[0]
@@ -153,7 +162,7 @@ def test_a_scan_is_made_however_long_it_takes_where_nothing_else_is_possible() -
 def test_few_changes_since_the_last_native_export_are_cheaper_than_everything(
     changed: float | None, method: str
 ) -> None:
-    found = chosen(chain_end=EPOCH - timedelta(hours=1), changed_bytes=changed)
+    found = chosen(chain_end=EPOCH - timedelta(hours=1), written_bytes=changed)
 
     assert method == found.method
 
@@ -167,10 +176,74 @@ def test_few_changes_since_the_last_native_export_are_cheaper_than_everything(
     ],
 )
 def test_changes_must_follow_on_what_is_there_and_be_worth_a_window(ago: timedelta, word: str | None) -> None:
-    found = refusals(chosen(chain_end=EPOCH - ago, changed_bytes=0))["incremental"]
+    found = refusals(chosen(chain_end=EPOCH - ago, written_bytes=0))["incremental"]
 
     assert (word is None) == (found is None)
     assert (word or "") in (found or "")
+
+
+def test_an_incremental_export_is_billed_for_ten_megabytes_at_least_each_day() -> None:
+    hour = chosen(chain_end=HOUR_AGO, written_bytes=0.0).ways[2]
+    days = chosen(chain_end=EPOCH - timedelta(days=3), written_bytes=0.0).ways[2]
+
+    assert (0.1 * 10 / 1024, 0.1 * 30 / 1024) == (hour.dollars, days.dollars)
+
+
+def test_what_the_price_of_changes_goes_by_is_said() -> None:
+    known = chosen(chain_end=HOUR_AGO, written_bytes=20.0 * GIB).ways[2]
+    unknown = chosen(chain_end=HOUR_AGO).ways[2]
+
+    assert (
+        "incremental: about 2.00 dollars by the write units since the last native export, no time is promised"
+    ) == str(known)
+    assert "incremental: an unknown price, no time is promised" == str(unknown)
+
+
+def test_changes_may_cost_more_than_the_whole_table() -> None:
+    found = chosen(chain_end=HOUR_AGO, written_bytes=300.0 * GIB)
+
+    assert [10.0, 30.0] == [way.dollars for way in found.ways[1:]]
+
+
+def test_a_table_that_was_not_counted_is_never_called_in_time_or_cheap() -> None:
+    found = chosen({"finish_within_seconds": 600}, uncounted())
+
+    assert "full" == found.method
+    assert (
+        "nobody knows how long the scan takes, for DynamoDB has not counted the table yet; " in found.reason
+    )
+    assert (None, None) == (found.cheapest, found.fastest)
+    assert [(None, None)] * 3 == [(way.dollars, way.seconds) for way in found.ways]
+
+
+def test_a_table_that_was_not_counted_is_scanned_where_nothing_hurries_and_that_is_said() -> None:
+    found = chosen(found=uncounted())
+
+    assert [
+        "method scan: DynamoDB has not counted the table yet, so no price is known",
+        uncounted().uncounted,
+        "scan: an unknown price, an unknown time",
+        "full: an unknown price, no time is promised",
+        "incremental: not possible, there is no full native export of the table below the target",
+        "cheapest: not known; fastest: not known",
+    ] == list(found.lines())
+
+
+def test_changes_whose_price_is_known_are_not_called_the_cheapest_of_a_table_that_was_not_counted() -> None:
+    found = chosen(found=uncounted(), chain_end=HOUR_AGO, written_bytes=0.0)
+
+    assert ("incremental", None) == (found.method, found.cheapest)
+    assert f"so no price is known but its own, by {LIST.source}" in found.reason
+
+
+def test_a_table_that_was_not_counted_is_scanned_where_nothing_else_is_possible() -> None:
+    found = chosen({"finish_within_seconds": 60, "index_name": "g"}, uncounted())
+
+    assert ("scan", "nothing else is possible") == (found.method, found.reason)
+
+
+def test_beside_a_scan_of_a_table_that_was_not_counted_no_price_is_named() -> None:
+    assert "recovery is on: an unknown price, no time is promised" in beside_a_scan(request(), uncounted())
 
 
 def test_without_a_full_native_export_there_is_nothing_for_changes_to_follow_on() -> None:
@@ -191,7 +264,7 @@ def test_without_a_full_native_export_there_is_nothing_for_changes_to_follow_on(
     ],
 )
 def test_what_a_native_export_cannot_do_rules_it_out(asked: dict[str, Any], word: str) -> None:
-    found = chosen(asked, chain_end=EPOCH - timedelta(hours=1), changed_bytes=0)
+    found = chosen(asked, chain_end=EPOCH - timedelta(hours=1), written_bytes=0)
 
     assert "scan" == found.method
     assert [None, f"it knows no {word}", f"it knows no {word}"] == list(refusals(found).values())

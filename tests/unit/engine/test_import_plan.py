@@ -11,7 +11,7 @@ import pytest
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, MemoryStore
 from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts, make_import_plan
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
-from airflow_dynamo_pipeline.engine.ports import TableDescription, Throughput
+from airflow_dynamo_pipeline.engine.ports import KeyAttribute, TableDescription, Throughput
 from airflow_dynamo_pipeline.errors import AccessDenied, ImportRefused, ServiceTrouble
 from tests.clock import ManualClock
 from tests.unit.engine.import_parts import KEY, ScriptedTable, some
@@ -74,6 +74,19 @@ def findings(table: ScriptedTable, **settings: Any) -> list[str]:
     with pytest.raises(ImportRefused) as caught:
         plan(table, **settings)
     return [f"{problem.where}: {problem.message}" for problem in caught.value.problems]
+
+
+def test_another_backup_than_the_expected_one_is_the_first_finding_about_it() -> None:
+    identity = plan().backup.identity
+
+    first, second = findings(Table(key=[KeyAttribute("id", "S")]), expected_backup_id="of-yesterday")
+
+    assert (
+        "expected_backup_id: the backup at s3://backups/daily is not the one that was looked at: "
+        f"its backup_id is {identity}, expected is of-yesterday"
+    ) == first
+    assert "has the key id (S)" in second
+    assert identity == plan(expected_backup_id=identity).backup.identity
 
 
 def test_a_plan_says_what_will_be_done() -> None:

@@ -4,20 +4,37 @@ import json
 import threading
 from typing import Any
 
+import pytest
+
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, MemoryStore
+from airflow_dynamo_pipeline.engine.deadline import DeadlineClock
 from airflow_dynamo_pipeline.engine.import_plan import ImportPorts, make_import_plan
 from airflow_dynamo_pipeline.engine.import_rehearsal import SHOWN_REJECTS, rehearse
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.import_result import ImportResult
-from airflow_dynamo_pipeline.engine.ports import Throughput
+from airflow_dynamo_pipeline.engine.ports import Clock, Throughput
+from airflow_dynamo_pipeline.errors import Stopped
+from airflow_dynamo_pipeline.formats import lines
 from tests.clock import ManualClock
 from tests.unit.engine.import_parts import Item, some
 from tests.unit.engine.test_import_plan import Table
 from tests.unit.engine.world import index, work
 
 
+@pytest.fixture
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many windows in a small backup."""
+    monkeypatch.setattr(lines, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(lines, "PIECE_BYTES", 200)
+
+
 def rehearsed(
-    items: list[Item], table: Table | None = None, **settings: Any
+    items: list[Item],
+    table: Table | None = None,
+    *,
+    clock: Clock | None = None,
+    stop: threading.Event | None = None,
+    **settings: Any,
 ) -> tuple[ImportResult, list[str]]:
     """Rehearse an import; neither bucket nor table has changed."""
     store = MemoryStore()
@@ -30,16 +47,49 @@ def rehearsed(
         source=store,
         records=store,
         capacity=FixedCapacity(),
-        clock=ManualClock(),
-        stop=threading.Event(),
+        clock=clock or ManualClock(),
+        stop=stop or threading.Event(),
         say=said.append,
         warn=said.append,
     )
     before = dict(store.objects)
-    result = rehearse(make_import_plan(ImportRequest.from_settings(given), work(), ports), ports)
-    assert before == store.objects
-    assert [] == table.calls
-    return result, said
+    try:
+        return rehearse(make_import_plan(ImportRequest.from_settings(given), work(), ports), ports), said
+    finally:
+        assert before == store.objects
+        assert [] == table.calls
+
+
+class TickingClock(ManualClock):
+    """A second passes with every look."""
+
+    looks = 0
+
+    def monotonic(self) -> float:
+        self.looks += 1
+        self.advance(1)
+        return super().monotonic()
+
+
+def test_told_to_stop_it_stops_and_says_that_the_next_begins_anew() -> None:
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(Stopped, match="a retry begins anew"):
+        rehearsed(some(4), stop=stop)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_deadline_is_seen_at_the_next_window() -> None:
+    unhurried, inner, stop = TickingClock(), TickingClock(), threading.Event()
+    rehearsed(some(200), clock=unhurried)
+    clock = DeadlineClock(inner, stop, 20)
+
+    with pytest.raises(Stopped, match="during the dry run"):
+        rehearsed(some(200), clock=clock, stop=stop)
+
+    assert clock.reached
+    assert inner.looks < 25 < unhurried.looks
 
 
 def test_everything_is_read_and_counted_and_nothing_written() -> None:

@@ -159,6 +159,7 @@ def test_what_an_import_does_to_the_table_is_in_its_fingerprint(settings: dict[s
         {"allow_protected": True},
         {"s3_uri": "s3://elsewhere/copied"},
         {"rejects_s3_uri": "s3://elsewhere/rejects"},
+        {"expected_backup_id": "0123"},
     ],
 )
 def test_how_fast_and_where_from_is_not(settings: dict[str, Any]) -> None:

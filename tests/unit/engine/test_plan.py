@@ -220,6 +220,18 @@ def test_the_line_says_what_will_be_done() -> None:
     )
 
 
+def test_one_segment_is_said_in_the_singular() -> None:
+    plan = make_plan(request(segments=1), work(), World(table=table()).ports)
+
+    assert ", 1 segment on 1 thread; " in plan.line()
+
+
+def test_a_table_of_another_class_is_planned_with_that_said() -> None:
+    rare = table(table_class="STANDARD_INFREQUENT_ACCESS", size_bytes=10**9)
+
+    assert "of the Standard class" in make_plan(request(), work(), World(table=rare).ports).line()
+
+
 def test_a_resumed_export_keeps_its_segments_and_says_so() -> None:
     world = World()
     world.stop_at_the_first_page()

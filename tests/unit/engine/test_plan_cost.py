@@ -76,7 +76,7 @@ def test_dollars_in_words(dollars: float | None, words: str) -> None:
     ("seconds", "words"),
     [
         (0, "0 seconds"),
-        (0.2, "1 seconds"),
+        (0.2, "1 second"),
         (119, "119 seconds"),
         (120, "2 minutes"),
         (7199, "120 minutes"),

@@ -43,7 +43,13 @@ def test_indexes_take_units_again() -> None:
     found = estimated(stage(5), indexes={"g": index("g"), "l": index("l", is_global=False)})
 
     assert 1 == found.global_indexes
-    assert "5 write units for the table, and up to as many for each of 1 global indexes" in found.line()
+    assert "5 write units for the table, and up to as many for its global index; " in found.line()
+
+
+def test_each_of_several_indexes_takes_units_again() -> None:
+    found = estimated(stage(5), indexes={"g": index("g"), "h": index("h")})
+
+    assert "up to as many for each of 2 global indexes; " in found.line()
 
 
 def test_the_scarcest_index_holds_the_time() -> None:

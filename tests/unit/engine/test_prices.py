@@ -70,7 +70,8 @@ def test_the_list_has_a_date_and_its_sources_and_says_what_was_computed() -> Non
 def test_words_name_the_region_and_the_date() -> None:
     found = prices_for("eu-west-1")
 
-    assert f"list prices of eu-west-1, {listed_prices().as_of}" == found.source
+    assert f"list prices of eu-west-1, {listed_prices().as_of}, partly computed" == found.source
+    assert f"list prices of {HOME}, {listed_prices().as_of}" == prices_for(HOME).source
     assert (True, listed_prices().as_of) == (found.known, found.as_of)
 
 
@@ -96,9 +97,9 @@ def test_what_a_file_says_wins_and_the_list_has_the_rest() -> None:
 
     assert (0.05, 0.1415) == (found.native_export(GB), found.read_requests(1e6))
     assert (
-        f"prices of ours.json for eu-west-1, 2026-01-31; the rest list prices, {listed_prices().as_of}"
-        == found.source
-    )
+        "prices of ours.json for eu-west-1, 2026-01-31; "
+        f"the rest list prices, {listed_prices().as_of}, partly computed"
+    ) == found.source
     assert "2026-01-31" == found.as_of
     assert prices_for(HOME) == prices_for(HOME, ours)
 
@@ -126,6 +127,41 @@ def test_a_copy_of_the_list_is_a_file_of_ones_own() -> None:
     ours = parse_prices(LIST.read_text("utf-8"), "copy.json")
 
     assert listed_prices().regions == ours.regions
+    assert (
+        "prices of copy.json for eu-west-1, 2026-09-11, partly computed"
+        == prices_for("eu-west-1", ours).source
+    )
+
+
+def test_what_was_computed_and_is_replaced_by_ones_own_is_no_longer_called_computed() -> None:
+    ours = file({"regions": {"eu-west-1": {"import_gb": 0.1}}})
+
+    assert "computed" not in prices_for("eu-west-1", ours).source
+
+
+def test_a_price_of_a_region_wins_over_a_computed_one_of_any_region() -> None:
+    some: dict[str, Any] = {"*": {"export_gb": 1, "derived": ["export_gb"]}, "eu-west-1": {"export_gb": 2}}
+    ours = file({"regions": some})
+
+    assert (set(), {"export_gb"}) == (ours.computed("eu-west-1"), ours.computed("eu-west-2"))
+
+
+@pytest.mark.parametrize("derived", ["export_gb", ["import_gb"], ["zzz"], [1], None])
+def test_computed_prices_are_named_in_a_list_of_those_beside_it(derived: object) -> None:
+    text = json.dumps({"regions": {"eu-west-1": {"export_gb": 1, "derived": derived}}})
+
+    assert "and not a list of the prices beside it" in refused(text)["prices: eu-west-1.derived"]
+
+
+def test_the_table_class_matters_only_where_reads_and_writes_are_at_list_prices() -> None:
+    requests = ("read_request_million", "write_request_million", "read_capacity_hour", "write_capacity_hour")
+    ours, rare = file(dict.fromkeys(requests, 1)), "STANDARD_INFREQUENT_ACCESS"
+
+    assert prices_for(HOME, ours) == prices_for(HOME, ours).of_class(rare)
+    assert prices_for("mars-north-1") == prices_for("mars-north-1").of_class(rare)
+    assert prices_for(HOME) == prices_for(HOME).of_class("STANDARD")
+    partly = prices_for(HOME, file({"read_request_million": 1})).of_class(rare)
+    assert "of the Standard class; the table is of STANDARD_INFREQUENT_ACCESS" in partly.source
 
 
 def test_a_price_may_be_nothing() -> None:

@@ -292,6 +292,32 @@ def test_a_table_made_anew_during_the_export_is_not_committed() -> None:
     assert [] == manifests(world.store)
 
 
+def test_told_to_stop_before_it_begins_it_leaves_nothing_and_the_next_is_new() -> None:
+    world = World()
+    world.stop.set()
+
+    with pytest.raises(Stopped, match="before the export began") as caught:
+        world.export(asked())
+
+    assert "nothing was written" in str(caught.value)
+    assert {} == _objects(world)
+    world.stop.clear()
+    assert "new" == world.export(asked()).start
+
+
+def test_told_to_stop_before_it_goes_on_it_does_not_say_that_it_is_new() -> None:
+    world = World(table=SmallPages(MemoryTable(items(30))))
+    world.stop_at_the_first_page()
+    with pytest.raises(Stopped):
+        world.export(asked())
+    left = _objects(world)
+
+    with pytest.raises(Stopped, match=r"before the export went on$"):
+        world.export(asked())
+
+    assert left == _objects(world)
+
+
 def test_a_refused_plan_writes_nothing() -> None:
     world = World(table=MemoryTable([], status="DELETING"))
     with pytest.raises(PreflightFailed):

@@ -172,6 +172,18 @@ def test_a_task_that_pushes_no_xcoms_pushes_no_links() -> None:
     shown.table("orders")
 
     assert {} == instance.pushed
+    assert () == shown._operator.operator_extra_links
+
+
+def test_airflow_is_left_only_the_links_that_lead_somewhere() -> None:
+    shown, _ = shown_in("eu-west-1")
+
+    shown.prefix("s3://backups/orders")
+    shown.table("orders")
+    shown.export_job("no ARN")
+    shown.prefix("s3://backups/orders/AWSDynamoDB/01-cafe")
+
+    assert ["S3 prefix", "DynamoDB table"] == [link.name for link in shown._operator.operator_extra_links]
 
 
 @pytest.mark.parametrize("missing", ["hook", "ti"])
@@ -219,6 +231,7 @@ def test_a3_credentials_in_a_uri_are_in_no_link_and_no_warning(caplog: pytest.Lo
         ("s3://b/e/AWSDynamoDB/01-cafe/manifest-summary.json", "s3://b/e/AWSDynamoDB/01-cafe"),
         ("s3://b/orders.csv", "s3://b"),
         ("s3://b/exports/", "s3://b/exports/"),
+        ("s3://backups/2019.04.23/", "s3://backups/2019.04.23/"),
         ("s3://backups.example.com", "s3://backups.example.com"),
     ],
 )

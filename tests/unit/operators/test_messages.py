@@ -1,25 +1,35 @@
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import airflow_dynamo_pipeline
 from airflow_dynamo_pipeline import errors
 from airflow_dynamo_pipeline.engine.capacity_state import NotYetAllowed, StillChanging
+from airflow_dynamo_pipeline.engine.import_records import Accounts
+from airflow_dynamo_pipeline.engine.import_result import refuse_too_many_rejects
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
+    ImportFailed,
     ImportRefused,
     NotFound,
     PipelineError,
     PreflightFailed,
     Problem,
     ServiceTrouble,
+    TableChanged,
     TableDiffers,
     Temporary,
     Throttled,
+    UnexpectedReply,
+    with_hint,
 )
 from airflow_dynamo_pipeline.operators.messages import WHAT_TO_DO, told, what_to_do
 from tests.unit.test_errors import EXAMPLES
@@ -46,6 +56,53 @@ def every_class() -> set[type[PipelineError]]:
 def in_errors() -> set[type[PipelineError]]:
     found = [value for value in vars(errors).values() if isinstance(value, type)]
     return {kind for kind in found if issubclass(kind, PipelineError)}
+
+
+HINT_AT = {  # which argument of a call is the hint
+    "with_hint": 1,
+    "Problem": 2,
+    "NotFound": 2,
+    "RecoveryUnavailable": 2,
+    "AccessDenied": 3,
+    "NativeJobFailed": 4,
+}
+HINT_NAME = re.compile(r"_?(MEND|HINT|ALLOW)(_|$)")
+MOST_LETTERS = 400
+
+
+def texts(node: ast.expr) -> Iterator[str]:
+    """A text as it stands in the code, with a word for each value in it; none of what is computed."""
+    match node:
+        case ast.Constant(str(text)):
+            yield text
+        case ast.JoinedStr(parts):
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "something" for part in parts
+            )
+        case ast.IfExp(body=one, orelse=other):
+            yield from texts(one)
+            yield from texts(other)
+
+
+def hints_in(node: ast.AST) -> Iterator[str]:
+    match node:
+        case ast.Assign(targets=[ast.Name(name)], value=value) if HINT_NAME.match(name) or name == "hint":
+            yield from texts(value)
+        case ast.keyword(arg="hint", value=value):
+            yield from texts(value)
+        case ast.Call(func=ast.Name(name), args=args) if len(args) > HINT_AT.get(name, len(args)):
+            yield from texts(args[HINT_AT[name]])
+
+
+def every_hint() -> set[str]:
+    """The hints that stand in the package's code."""
+    sources = Path(airflow_dynamo_pipeline.__file__).parent.rglob("*.py")
+    nodes = (node for source in sources for node in ast.walk(ast.parse(source.read_text())))
+    return {hint for node in nodes for hint in hints_in(node)} - {"\nHINT: ", "HINT: "}
+
+
+def clears(line: str) -> int:
+    return len(re.findall(r"\bclear\b", line, re.IGNORECASE))
 
 
 def first_line(error: PipelineError) -> str:
@@ -157,3 +214,49 @@ def test_a_comparison_that_failed_is_told_by_its_counts() -> None:
 
     assert "1 items only in the export, 2 only in the table, 3 different" in line
     assert "compare again while nobody writes to the table" in line
+
+
+def test_hints_are_found_in_the_code() -> None:
+    hints = every_hint()
+
+    assert 80 < len(hints)
+    assert "source or definition have changed since; Clear the task to import what is there now" in hints
+    assert [] == [hint for hint in hints if not hint.strip()]
+
+
+@pytest.mark.parametrize("hint", sorted(every_hint()))
+@pytest.mark.parametrize("is_temporary", [False, True])
+def test_whatever_the_hint_the_first_line_names_clear_once_at_most_and_is_short(
+    hint: str, is_temporary: bool
+) -> None:
+    said = with_hint("what happened", hint)
+    line = first_line(ServiceTrouble(said) if is_temporary else UnexpectedReply(said))
+
+    assert 1 == clears(line), line
+    assert len(line) <= MOST_LETTERS, line
+    assert ". " not in line, line
+
+
+def test_the_rest_of_a_long_hint_stands_below_with_all_of_it() -> None:
+    hint = "mend the table, e.g. its name. Or use another one"
+
+    assert [
+        "what happened; to mend it: mend the table, e.g. its name, then press Clear",
+        f"HINT: {hint}",
+    ] == told(UnexpectedReply(with_hint("what happened", hint))).splitlines()
+
+
+def test_items_that_were_rejected_are_told_in_one_readable_line() -> None:
+    place = SimpleNamespace(rejects_uri="s3://backups/_imports/x/rejects/")
+    with pytest.raises(ImportFailed) as caught:
+        refuse_too_many_rejects(Accounts(read=9, written=7, rejected=2), 0, place, "orders", None)  # type: ignore[arg-type]
+
+    assert first_line(caught.value).endswith(
+        "; to mend it: raise max_rejected, then press Clear or run it again: it goes on after what was read"
+    )
+
+
+def test_a_table_that_is_gone_or_another_one_is_told_what_to_make_of_it() -> None:
+    line = first_line(TableChanged("table orders was deleted during the export"))
+
+    assert "if it is gone make or restore it; when the right one is ACTIVE press Clear" in line
