@@ -2,7 +2,7 @@
 
 Airflow itself makes one event for each outlet of a task that succeeds. It is the DAG's author who names
 outlets: an outlet that an operator added by itself could fail the task (docs/decisions/0014-assets.md).
-Of Airflow 2 on, a Dataset is what is called an asset here.
+On Airflow 2, what is called an asset here is a Dataset.
 """
 
 from __future__ import annotations
