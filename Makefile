@@ -13,7 +13,7 @@ export RUFF_CACHE_DIR := .cache/ruff
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := test
-.PHONY: test lint docs matrix oldest install demo ui screenshots bench soak replay explore promises clean help
+.PHONY: test lint docs matrix oldest install demo demo-lookup ui screenshots bench soak replay explore promises clean help
 
 test: lint docs oldest ## everything CI checks: lint, types, documentation, the oldest Airflow, all tests
 	$(BIN)/python -m pytest
@@ -36,6 +36,9 @@ docs: $(STAMP) ## build the documentation into site/
 demo: $(STAMP) ## export a table in a real Airflow, import it into another, compare; on services of this machine
 	$(BIN)/python -m tests.demo
 
+demo-lookup: $(STAMP) ## mirror a query of a real PostgreSQL into a lookup table, twice; compare the two
+	$(BIN)/python -m tests.demo lookup
+
 ui: $(STAMP) ## the same with a running Airflow to look at
 	$(BIN)/python -m tests.demo ui
 
@@ -43,7 +46,7 @@ screenshots: $(STAMP) ## click through the UI in a browser and renew the picture
 	SCREENSHOTS=1 $(BIN)/python -m pytest -n 0 tests/airflow/browser
 
 bench: $(STAMP) ## side by side with other ways to export and import; printed as ratios
-	$(BIN)/python -m tests.benchmarks speed memory rate import import-memory verify
+	$(BIN)/python -m tests.benchmarks speed memory rate import import-memory verify lookup
 
 soak: $(STAMP) ## twenty million items, and the rate over simulated hours
 	$(BIN)/python -m tests.benchmarks soak

@@ -33,12 +33,23 @@ except ImportError:
 
     AssetRef = Asset  # type: ignore[misc, assignment]  # 2 has no references
 
+try:  # 3.1
+    from airflow.sdk import BaseHook
+except ImportError:
+    from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
+
 try:  # 3.2
-    from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+    from airflow.sdk.exceptions import (
+        AirflowException,
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSkipException,
+    )
 except ImportError:
     from airflow.exceptions import (  # type: ignore[attr-defined, no-redef]
         AirflowException,
         AirflowFailException,
+        AirflowNotFoundException,
         AirflowSkipException,
     )
 
@@ -55,10 +66,12 @@ except ImportError:
 __all__ = [
     "AirflowException",
     "AirflowFailException",
+    "AirflowNotFoundException",
     "AirflowSkipException",
     "Asset",
     "AssetAlias",
     "AssetRef",
+    "BaseHook",
     "BaseOperator",
     "BaseSensorOperator",
     "BaseTrigger",

@@ -10,7 +10,8 @@ The tree answers one question by class: can a retry help?
     │   ├── InvalidRequest           ... in the settings, before any call
     │   ├── CapacityRefused          ... in a table whose capacity cannot be changed now
     │   └── PreflightFailed          ... in table, bucket, key or target, before the first Scan
-    │       └── ImportRefused        ... or, of an import, before the first write
+    │       ├── ImportRefused        ... or, of an import, before the first write
+    │       └── LookupRefused        ... or, of a lookup load, in what its comparison found
     ├── AccessDenied                 names the missing action and the resource
     ├── NotFound                     a table, index, bucket, key or export is not there
     ├── TableChanged                 the table was deleted or replaced while it was read
@@ -110,10 +111,7 @@ class InvalidRequest(Refused):
 
 
 class CapacityRefused(Refused):
-    """A table's capacity cannot be changed as asked.
-
-    ``may_at`` is the instant from which it can, None where nobody can tell or it never will.
-    """
+    """A table's capacity cannot be changed as asked; from ``may_at`` on it can (None: nobody can tell)."""
 
     what = "the capacity was not changed"
 
@@ -134,11 +132,14 @@ class ImportRefused(PreflightFailed):
     what = "preflight failed before the first write"
 
 
-class AccessDenied(PipelineError):
-    """The credentials lack a permission; ``action`` and ``resource`` name it.
+class LookupRefused(PreflightFailed):
+    """A query, its rows or their differences from the table are not what may be written."""
 
-    ``hint`` says how to mend it where a policy is not what is wrong.
-    """
+    what = "the lookup load was refused before the first write"
+
+
+class AccessDenied(PipelineError):
+    """The credentials lack a permission, ``action`` on ``resource``; ``hint`` where no policy is to blame."""
 
     def __init__(self, action: str, resource: str, detail: str = "", hint: str | None = None) -> None:
         text = f"access denied: {action} on {resource}" + (f" ({detail})" if detail else "")
@@ -149,7 +150,7 @@ class AccessDenied(PipelineError):
 
 
 class NotFound(PipelineError):
-    """Something named in the request does not exist; ``kind`` is table, index, bucket, key or export."""
+    """Something that was named does not exist; ``kind`` is table, index, bucket, key or export."""
 
     def __init__(self, kind: str, name: str, hint: str | None = None) -> None:
         super().__init__(with_hint(f"no such {kind}: {name}", hint))
@@ -189,8 +190,7 @@ class TableDiffers(PipelineError):
     """An export and a table do not hold the same items.
 
     ``problems`` names as many keys as were asked for; ``only_in_export``, ``only_in_table`` and ``different``
-    count all items that were found to differ. ``rest`` says what was not looked into item by item, or is
-    empty.
+    count all that were found; ``rest`` says what was not looked into item by item, or is empty.
     """
 
     def __init__(

@@ -23,6 +23,8 @@ OPERATORS = (
     "operators.capacity",
     "operators.native_export",
     "operators.native_import",
+    "operators.redshift_lookup",
+    "operators.sql_lookup",
     "operators.table_export",
     "operators.table_import",
     "operators.verify",

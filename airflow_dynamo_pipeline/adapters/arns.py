@@ -27,7 +27,7 @@ class Place:
 
     def table(self, name: str) -> str:
         """The ARN of a table; what is an ARN already stays as it is."""
-        return name if name.startswith("arn:") else self._arn("dynamodb", f"table/{name}")
+        return name if name.startswith("arn:") else self.arn("dynamodb", f"table/{name}")
 
     def index(self, table_name: str, index_name: str) -> str:
         """The ARN of a secondary index."""
@@ -51,9 +51,10 @@ class Place:
         alias, key = (ALIAS + name, ANY) if found else (None, key_id)
         if key_id.startswith("arn:"):
             return (owner + f"key/{ANY}" if alias else key_id), alias
-        return self._arn("kms", f"key/{key}"), alias
+        return self.arn("kms", f"key/{key}"), alias
 
-    def _arn(self, service: str, resource: str) -> str:
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of anything that has a region and an account."""
         return f"arn:{self.partition}:{service}:{self.region_name}:{self.account_id}:{resource}"
 
 

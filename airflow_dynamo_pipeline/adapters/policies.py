@@ -23,6 +23,11 @@ from collections.abc import Mapping
 
 from airflow_dynamo_pipeline.adapters.policies_capacity import CAPACITY_POLICY
 from airflow_dynamo_pipeline.adapters.policies_emr import EMR_POLICIES
+from airflow_dynamo_pipeline.adapters.policies_lookup import (
+    REDSHIFT_LOOKUP_POLICY,
+    SQL_LOOKUP_POLICY,
+    UNLOAD_ROLE_POLICY,
+)
 from airflow_dynamo_pipeline.adapters.policies_native_export import NATIVE_EXPORT_POLICY
 from airflow_dynamo_pipeline.adapters.policies_native_import import NATIVE_IMPORT_POLICY
 from airflow_dynamo_pipeline.adapters.policies_notices import NOTICE_POLICY
@@ -68,6 +73,8 @@ POLICIES: Mapping[str, Policy] = {
     "DynamoDBPointInTimeExportOperator": NATIVE_EXPORT_POLICY,
     "DynamoDBTableImportOperator": NATIVE_IMPORT_POLICY,
     "DynamoDBCapacityModeOperator": CAPACITY_POLICY,
+    "SqlToDynamoDBOperator": SQL_LOOKUP_POLICY,
+    "RedshiftToDynamoDBOperator": REDSHIFT_LOOKUP_POLICY,
     **SENSOR_POLICIES,
 }
 """By the name of the operator or sensor."""
@@ -75,6 +82,7 @@ POLICIES: Mapping[str, Policy] = {
 MORE_POLICIES: Mapping[str, Policy] = {
     **TABLE_POLICIES,
     "notices through SNS": NOTICE_POLICY,
+    "what Redshift unloads by": UNLOAD_ROLE_POLICY,
     **EMR_POLICIES,
 }
 """By what they are for."""

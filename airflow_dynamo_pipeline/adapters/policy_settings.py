@@ -15,6 +15,7 @@ from airflow_dynamo_pipeline.engine.requests import METHODS, S3Location
 from airflow_dynamo_pipeline.engine.settings import Coercion, flag, is_given, one_of, text
 from airflow_dynamo_pipeline.engine.verify import layout_of
 from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, Problem
+from airflow_dynamo_pipeline.lookup.request import MODES
 
 NAME = r"[A-Za-z0-9_.*-]{1,255}"
 OWNER = r"[a-z0-9*-]+:[0-9*]+"  # region and account
@@ -28,6 +29,8 @@ JOBS = ("export", "import")
 WITH_PARTITION = (
     "table_name",
     "s3_sse_kms_key_id",
+    "kms_key_id",
+    "secret_arn",
     "export_arn",
     "topic_arn",
     "topic_kms_key_id",
@@ -159,6 +162,29 @@ SETTINGS: Mapping[str, Setting] = {
         _shaped(A_ROLE, "the ARN of a role"),
     ),
     "trust": Setting("Print who may assume the role instead, its trust policy.", flag),
+    "mode": Setting("As for the load: how rows are written.  [default: mirror]", one_of(*MODES)),
+    "generations": Setting("The load has generation_days: new generations, and a pointer to one.", flag),
+    "kms_key_id": Setting("KMS key of what Redshift unloads, by ARN, id or alias.", _shaped(*KEY)),
+    "cluster_identifier": Setting(
+        f"Provisioned cluster, by the Data API; {STAR}.",
+        _shaped(r"[a-z0-9*-]{1,63}", f"the identifier of a cluster; {STAR}"),
+    ),
+    "workgroup_name": Setting(
+        "Workgroup of Redshift Serverless, by the Data API; policies know workgroups by an id only.",
+        _shaped(r"[a-z0-9*-]{1,64}", f"the name of a workgroup; {STAR}"),
+    ),
+    "database": Setting(
+        "Database of the cluster.  [default: any]",
+        _shaped(r"[^\s/:]{1,127}", "the name of a database"),
+    ),
+    "db_user": Setting(
+        "Database user of the cluster, as for the load.",
+        _shaped(r"[^\s/:]{1,127}", "the name of a database user"),
+    ),
+    "secret_arn": Setting(
+        f"Secret with user and password, as for the load; {STAR}.",
+        _shaped(rf"arn:[a-z-]+:secretsmanager:{OWNER}:secret:[A-Za-z0-9/_+=.@*-]+", "the ARN of a secret"),
+    ),
     "region_name": Setting(
         "AWS region of the resources.  [default: any]",
         _shaped(r"[a-z]{2,}(-[a-z]+)+-[0-9]+", "a region, as in eu-west-1"),

@@ -176,7 +176,8 @@ def _arguments(operation: str, body: bytes) -> dict[str, Any]:
     """What botocore has to know of a call whose body is put in later: its endpoint rules read the table."""
     named = _NAMED.decode(body)
     if named.RequestItems:
-        return {"RequestItems": {name: [{"DeleteRequest": {"Key": {}}}] for name in named.RequestItems}}
+        some: Any = {"Keys": [{}]} if operation == "BatchGetItem" else [{"DeleteRequest": {"Key": {}}}]
+        return {"RequestItems": dict.fromkeys(named.RequestItems, some)}
     more: dict[str, Any] = {REQUIRED[operation]: {}} if operation in REQUIRED else {}
     if named.IndexName:
         more["IndexName"] = named.IndexName

@@ -16,7 +16,14 @@ from airflow_dynamo_pipeline.cli.manner import Manner, manner_options
 from airflow_dynamo_pipeline.cli.options import files, says_nothing
 from airflow_dynamo_pipeline.cli.origins import FILE, PREFIX, origins, variable, variable_of, weakness
 from airflow_dynamo_pipeline.cli.output import Output
-from airflow_dynamo_pipeline.cli.own_settings import explained, lines, own_variable, pass_over, takes
+from airflow_dynamo_pipeline.cli.own_settings import (
+    SOURCE_PASSWORD,
+    explained,
+    lines,
+    own_variable,
+    pass_over,
+    takes,
+)
 from airflow_dynamo_pipeline.errors import InvalidRequest, Problem
 
 CONFIG = "config"
@@ -96,7 +103,7 @@ def _path(context: click.Context) -> tuple[str, ...]:
 
 def _unknown_variables(root: click.Group) -> Iterator[str]:
     options = [option for found in config_file.options_of(root).values() for _, option in found]
-    known = [variable(CONFIG), *filter(None, map(variable_of, options))]
+    known = [variable(CONFIG), SOURCE_PASSWORD, *filter(None, map(variable_of, options))]
     for name in sorted(os.environ):
         if name.startswith(f"{PREFIX}_") and name not in known:
             near = difflib.get_close_matches(name, known, n=1)

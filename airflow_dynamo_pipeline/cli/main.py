@@ -10,6 +10,7 @@ from airflow_dynamo_pipeline.cli import (
     estimate,
     exit_codes,
     iam_policy,
+    lookup,
     table,
     table_export,
     table_import,
@@ -27,9 +28,9 @@ dynamo-pipeline COMMAND --help
 
 Every option of a command may also be given as an environment variable (DYNAMO_PIPELINE_TABLE_NAME for
 --table-name), or in a TOML file that --config or DYNAMO_PIPELINE_CONFIG names (table_name = "orders"). The
-command line wins over the environment, and the environment over the file. What import and table restore write
-to must be named for them (DYNAMO_PIPELINE_IMPORT_TABLE_NAME). Endpoints and credentials come from boto3's own
-configuration (AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB, ...).
+command line wins over the environment, and the environment over the file. What import, lookup and table
+restore write to must be named for them (DYNAMO_PIPELINE_IMPORT_TABLE_NAME). Endpoints and credentials come
+from boto3's own configuration (AWS_PROFILE, AWS_ENDPOINT_URL_DYNAMODB, ...).
 
 \b
 Exit codes:
@@ -50,7 +51,13 @@ def main(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for _command in (table_export.command, estimate.command, verify.command, table_import.command):
+for _command in (
+    table_export.command,
+    estimate.command,
+    verify.command,
+    table_import.command,
+    lookup.command,
+):
     main.add_command(_command)
 main.add_command(table.group)
 main.add_command(iam_policy.group)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from airflow_dynamo_pipeline.cli.lookup_help import LOOKUP_HELP, LOOKUP_WORDS, REDSHIFT_HELP, SOURCE_HELP
 from airflow_dynamo_pipeline.cli.origins import STRONGEST_FIRST, weakness
 from airflow_dynamo_pipeline.engine.import_request import AUTO, EXPIRED_ITEMS, ON_CONFLICT
 from airflow_dynamo_pipeline.engine.requests import METHODS, ON_EXISTING
@@ -75,16 +76,33 @@ IMPORT_HELP: Mapping[str, str] = {
     "null_text": "The CSV field that means: no such attribute.  [default: an empty one]",
     "s3_sse_kms_key_id": HELP["s3_sse_kms_key_id"],
 }
-FLAGS = ("consistent_read", "keep_checkpoint", "save_table_definition", "dry_run", "allow_protected")
+FLAGS = (
+    "consistent_read",
+    "keep_checkpoint",
+    "save_table_definition",
+    "dry_run",
+    "allow_protected",
+    "trim_text",
+    "allow_empty",
+)
 ALSO = {"table_name": ("--table",)}
-TABLES = ("expression_attribute_names", "expression_attribute_values", "attributes")  # JSON text
-LISTS = ("csv_columns",)  # text with commas between
+TABLES = (  # JSON text
+    "expression_attribute_names",
+    "expression_attribute_values",
+    "attributes",
+    "columns",
+    "constants",
+)
+LISTS = ("csv_columns", "key_columns")  # text with commas between
+FILES = ("sql_file",)
 MAY_BE_EMPTY = ("null_text",)
 RIVALS = (  # ways of saying one thing
     ("ratio", "units_per_second"),
     ("source", "s3_uri"),
     ("manifest_uri", "s3_uri", "export_arn"),
     ("instance_role", "job_role"),
+    ("sql", "sql_file"),
+    ("source_uri", "cluster_identifier", "workgroup_name"),
 )
 ONLY_WITH = {  # refused beside another word of the setting named here
     "finish_within_seconds": ("method", "auto"),
@@ -120,6 +138,11 @@ def verify_settings(command: Command) -> Command:
 def import_settings(command: Command) -> Command:
     """Add every setting of an import, likewise; the source may be given several times."""
     return _settings(command, IMPORT_HELP, IMPORT_WORDS, many=("s3_uri",))
+
+
+def lookup_settings(command: Command) -> Command:
+    """Add every setting of a lookup load and of where its rows come from, likewise."""
+    return _settings(command, {**SOURCE_HELP, **LOOKUP_HELP, **REDSHIFT_HELP}, LOOKUP_WORDS)
 
 
 def aws_settings(command: Command) -> Command:
@@ -178,8 +201,8 @@ def _settings(
             help=text,
             default=None,
             multiple=name in many,
-            metavar="JSON" if name in TABLES else None,
-            shell_complete=_completing(words[name]) if name in words else None,
+            metavar="JSON" if name in TABLES else "FILE" if name in FILES else None,
+            shell_complete=_completing(words[name]) if name in words else files if name in FILES else None,
         )(command)
     return command
 

@@ -18,6 +18,7 @@ from airflow_dynamo_pipeline.cli.manner import Manner
 from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.import_housekeeping import ImportReports
 from airflow_dynamo_pipeline.engine.ports import JsonObject
+from airflow_dynamo_pipeline.lookup.progress import LookupReports
 
 BAR_SECONDS = 0.5
 LINE_SECONDS = 10.0
@@ -26,11 +27,6 @@ MARGIN = 60  # beside the longest value: a URI must come out whole, or it cannot
 
 class Shown(Protocol):
     """A record of progress, of whatever is under way."""
-
-    @property
-    def share_done(self) -> float:
-        """From 0 to 1."""
-        ...
 
     def line(self) -> str:
         """One line for a log."""
@@ -58,6 +54,11 @@ class Output:
     def import_reports(self) -> ImportReports:
         """Where an import's go."""
         return ImportReports(self._report, self._every_seconds)
+
+    @property
+    def lookup_reports(self) -> LookupReports:
+        """Where a lookup load's go."""
+        return LookupReports(self._report, self._every_seconds)
 
     @property
     def _shows_bars(self) -> bool:
@@ -113,7 +114,9 @@ class Output:
             self.say(progress.line())
         else:
             task, line = self._bars.task_ids[0], progress.line()
-            self._bars.update(task, total=1.0, completed=progress.share_done, description=line)
+            share = getattr(progress, "share_done", None)  # a query does not say how far it is
+            total = None if share is None else 1.0
+            self._bars.update(task, total=total, completed=share or 0.0, description=line)
 
     def result(self, title: str, record: Mapping[str, Any]) -> None:
         """Print a result: a table for people, one JSON object for programs."""

@@ -18,14 +18,17 @@ from airflow_dynamo_pipeline.errors import InvalidRequest, Problem
 
 Path = Sequence[str]  # the words of a command
 
+SOURCE_PASSWORD = "DYNAMO_PIPELINE_SOURCE_PASSWORD"  # noqa: S105  the name of a variable; it is no option
 POLICIES = "iam-policy"  # commands whose every setting is their own
 OWN: Mapping[tuple[str, ...], Sequence[str]] = {
     ("import",): ("table_name", "s3_uri"),
+    ("lookup",): ("table_name", "s3_uri", "method"),  # methods of exports are others
     ("table", "restore"): ("table_name",),
 }
 TARGETS: Mapping[tuple[str, ...], Sequence[str]] = {
     ("export",): ("s3_uri",),
     ("import",): ("table_name", "s3_uri", "rejects_s3_uri"),
+    ("lookup",): ("table_name", "s3_uri"),
     ("table", "save"): ("to",),
     ("table", "restore"): ("table_name",),
 }

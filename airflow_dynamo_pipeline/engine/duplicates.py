@@ -10,7 +10,6 @@ from airflow_dynamo_pipeline.items.keys import Key
 
 BUCKETS = 256
 MOST_HASHES = 1_000_000  # 8 MB
-LARGEST_MAGNITUDE = 125  # of a number that DynamoDB takes
 
 
 class SeenKeys:
@@ -78,12 +77,7 @@ def meanings_of(tags: Sequence[str]) -> Callable[[Sequence[Key]], Sequence[Key]]
 
 
 def _plain(text: str) -> str:
-    """Whole numbers in full, for most are written so; all others in their canonical form."""
-    if text.isdecimal() and text[0] != "0":
+    """In full, as most are written."""
+    if text.isdecimal() and text.isascii() and text[0] != "0":
         return text
-    parts = number_parts(text)
-    if parts is None:
-        return text
-    if 0 <= parts.exponent <= LARGEST_MAGNITUDE:
-        return f"{'-' if parts.negative else ''}{parts.digits or '0'}{'0' * parts.exponent}"
-    return canonical_number(text)
+    return text if number_parts(text) is None else canonical_number(text)

@@ -95,21 +95,23 @@ class ImportPlan:
         )
 
 
-def make_import_plan(request: ImportRequest, work: Work, ports: ImportPorts) -> ImportPlan:
+def make_import_plan(
+    request: ImportRequest, work: Work, ports: ImportPorts, known: Backup | None = None
+) -> ImportPlan:
     """Look at table, source and earlier imports without changing anything.
 
+    ``known`` is the backup where the caller made it itself; else it is looked for at ``request.s3_uri``.
     Raises ImportRefused with every finding; Temporary errors pass through, so that a retry can help.
     """
     problems: list[Problem] = []
     table = finding(problems, "table_name", ports.table.describe)
     rate = ttl = chosen = None
     if table is not None:
-        problems += _table_problems(request, table, ports)
+        problems += writable_problems(table, ports, allow_protected=request.allow_protected)
         rate = finding(problems, "ratio", lambda: write_rate(request, table, ports.capacity))
         ttl = finding(problems, "table_name", ports.table.ttl_attribute)
-    backup = finding(problems, "s3_uri", lambda: _backup(request, ports))
+    backup = finding(problems, "s3_uri", lambda: known or _backup(request, ports))
     if backup is not None:
-        problems += request.not_expected(backup.identity)
         problems += _backup_problems(request, backup, table, ports)
         problems += _place_problems(request, backup, ports)
         if table is not None and not any(problem.where == "rejects_s3_uri" for problem in problems):
@@ -159,7 +161,10 @@ def _backup(request: ImportRequest, ports: ImportPorts) -> Backup:
     )
 
 
-def _table_problems(request: ImportRequest, table: TableDescription, ports: ImportPorts) -> Iterator[Problem]:
+def writable_problems(
+    table: TableDescription, ports: ImportPorts, *, allow_protected: bool
+) -> Iterator[Problem]:
+    """Why a table cannot, or should not, be written to."""
     if table.status not in WRITABLE_STATES:
         yield Problem("table_name", f"table {table.name} is {table.status}", "it must be ACTIVE")
     for index in table.indexes.values():
@@ -169,7 +174,7 @@ def _table_problems(request: ImportRequest, table: TableDescription, ports: Impo
                 f"index {index.name} of table {table.name} is {index.status}",
                 "wait until it is ACTIVE",
             )
-    if request.allow_protected:
+    if allow_protected:
         return
     hint = "set allow_protected=True to import into it all the same"
     if table.deletion_protected:
@@ -187,6 +192,7 @@ def _table_problems(request: ImportRequest, table: TableDescription, ports: Impo
 def _backup_problems(
     request: ImportRequest, backup: Backup, table: TableDescription | None, ports: ImportPorts
 ) -> Iterator[Problem]:
+    yield from request.not_expected(backup.identity)
     for reader in {stage.reader for stage in backup.stages}:
         problems: list[Problem] = []
         finding(problems, "file_format", READERS[reader].check_available)
@@ -257,9 +263,9 @@ def _key_problems(
 
 def _place_problems(request: ImportRequest, backup: Backup, ports: ImportPorts) -> list[Problem]:
     """Whether the record, the checkpoint and rejected items can be written; a dry run writes none."""
-    problems: list[Problem] = []
     if request.dry_run:
-        return problems
+        return []
+    problems: list[Problem] = []
     location = records_location(request, backup)
     finding(problems, "rejects_s3_uri", lambda: ports.records.probe(location.key("_imports", "_probe")))
     return problems
@@ -271,11 +277,8 @@ def _warn_of(request: ImportRequest, table: TableDescription, ttl: str | None, p
             f"table {table.name} has a stream: every item written is a record in it, for every trigger on it"
         )
     if ttl is not None:
-        what = (
-            "are imported, and deleted by DynamoDB later"
-            if request.expired_items == "keep"
-            else "are dropped"
-        )
+        kept = request.expired_items == "keep"
+        what = "are imported, and deleted by DynamoDB later" if kept else "are dropped"
         ports.warn(f"table {table.name} expires items by {ttl}: items that are expired already {what}")
     if request.file_format == AUTO and request.attributes:
         ports.say("attributes are declared: they count for formats without types only")

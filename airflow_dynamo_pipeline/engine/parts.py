@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import msgspec
 
 from airflow_dynamo_pipeline.engine.ports import ObjectStore
 from airflow_dynamo_pipeline.engine.records import Part
 from airflow_dynamo_pipeline.formats.compression import Compression
-from airflow_dynamo_pipeline.formats.protocol import Format
+
+
+class Encoding(Protocol):
+    """What makes lines of items."""
+
+    def encode(self, items: Sequence[msgspec.Raw]) -> Iterable[bytes]:
+        """One line for each item, in chunks."""
+        ...
 
 
 class PartWriter:
@@ -20,7 +28,7 @@ class PartWriter:
     Holds one compressor's window and what the store buffers (5 MiB), whatever the part's size.
     """
 
-    def __init__(self, store: ObjectStore, key: str, file_format: Format, compression: Compression) -> None:
+    def __init__(self, store: ObjectStore, key: str, file_format: Encoding, compression: Compression) -> None:
         self.key = key
         self.item_count = 0
         self.bytes = 0

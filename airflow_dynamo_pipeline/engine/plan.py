@@ -29,7 +29,7 @@ from airflow_dynamo_pipeline.engine.ports import (
     TableReader,
 )
 from airflow_dynamo_pipeline.engine.prices import Prices, PricesOf, prices_for
-from airflow_dynamo_pipeline.engine.requests import ExportRequest
+from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 from airflow_dynamo_pipeline.engine.table_definition import TableDefinition
 from airflow_dynamo_pipeline.errors import PipelineError, PreflightFailed, Problem, Refused, Temporary
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
@@ -123,7 +123,7 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
     if table is not None:
         problems += table_problems(request, table)
         rate = finding(problems, "ratio", lambda: read_rate(request, table, ports.capacity))
-    problems += _store_problems(request, table, ports.store)
+    problems += store_problems(request.location, table, ports.store, ROOT)
     definition = _definition(problems, request, ports) if table is not None else None
     finding(problems, "compression", COMPRESSIONS[request.compression].check_available)
     target = _find_target(problems, request, work, ports, table)
@@ -228,9 +228,10 @@ def table_problems(request: ExportRequest, table: TableDescription) -> Iterator[
         )
 
 
-def _store_problems(
-    request: ExportRequest, table: TableDescription | None, store: ObjectStore
+def store_problems(
+    location: S3Location, table: TableDescription | None, store: ObjectStore, folder: str
 ) -> list[Problem]:
+    """Why objects cannot be written to a folder below a location, which ``store`` is the bucket of."""
     problems: list[Problem] = []
     region = finding(problems, "s3_uri", store.region)
     if problems:
@@ -239,10 +240,10 @@ def _store_problems(
         problems.append(
             Problem(
                 "s3_uri",
-                f"bucket {request.location.bucket} is in {region}, table {table.name} in {table.region}",
+                f"bucket {location.bucket} is in {region}, table {table.name} in {table.region}",
                 "use a bucket in the table's region; data would leave it, and no KMS key serves two",
             )
         )
         return problems
-    finding(problems, "s3_uri", lambda: store.probe(request.location.key(ROOT, "_probe")))
+    finding(problems, "s3_uri", lambda: store.probe(location.key(folder, "_probe")))
     return problems

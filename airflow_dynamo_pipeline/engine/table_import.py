@@ -26,21 +26,28 @@ from airflow_dynamo_pipeline.engine.import_result import (
 from airflow_dynamo_pipeline.engine.import_run import ImportRun
 from airflow_dynamo_pipeline.engine.lease import Lease
 from airflow_dynamo_pipeline.engine.ports import ABSENT, VersionConflict
+from airflow_dynamo_pipeline.engine.sources import Backup
 from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError
 
 
 def import_table(
-    request: ImportRequest, work: Work, ports: ImportPorts, reports: ImportReports
+    request: ImportRequest,
+    work: Work,
+    ports: ImportPorts,
+    reports: ImportReports,
+    *,
+    backup: Backup | None = None,
 ) -> ImportResult:
     """Import a backup, or go on with the import that an earlier attempt at this work began.
 
+    ``backup`` is for callers that made it themselves; else it is looked for at ``request.s3_uri``.
     Records of progress are handed over from this thread only, every few seconds and at the end.
     Raises ImportRefused before the first write, ImportFailed when items were rejected beyond
     ``max_rejected``, met others with ``on_conflict="fail"`` or the accounts do not add up, InvalidExport
     when a file is not what its manifest says, LeaseHeld when another run lives, Stopped after a stop with the
     checkpoint written, StaleAttempt when superseded, and the errors of the ports.
     """
-    plan = make_import_plan(request, work, ports)
+    plan = make_import_plan(request, work, ports, backup)
     ports.say(plan.line())
     ports.say(plan.estimate.line())
     if request.dry_run:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 
@@ -16,8 +16,6 @@ _PARQUET = b"PAR1"
 _ION = (b"$ion_1_0", b"\xe0\x01\x00\xea")  # as text and as binary
 _BY_SUFFIX = {".ion": "ion", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
-_CHANGE = {"Metadata", "Keys"}
-_REJECTED = {"rejected", "reader"}
 
 
 def detect_content(content: Content) -> str | None:
@@ -72,15 +70,21 @@ def _by_fields(found: dict[str, Any]) -> str | None:
     item = found.get("Item")
     if found.keys() == {"Item"} and is_typed({"M": item}):
         return "dynamodb_json"
-    if found.keys() >= _CHANGE:
-        return "incremental"
-    if found.keys() >= _REJECTED and isinstance(found["reader"], str):
-        return "rejects"
+    for name, fields, is_one in _RECORDS:
+        if found.keys() >= fields and is_one(found):
+            return name
     if found and all(map(_is_tagged, found.values())):
         return "data_pipeline"
     if found.keys() == {"Item"} and isinstance(item, dict):
         return "dynamodb_json"
     return "plain_json"
+
+
+_RECORDS: Final[Sequence[tuple[str, set[str], Callable[[dict[str, Any]], bool]]]] = (
+    ("incremental", {"Metadata", "Keys"}, lambda _: True),
+    ("changes", {"change", "key", "old"}, lambda found: found["change"] in ("put", "delete")),
+    ("rejects", {"rejected", "reader"}, lambda found: isinstance(found["reader"], str)),
+)
 
 
 def _is_tagged(value: Any) -> bool:

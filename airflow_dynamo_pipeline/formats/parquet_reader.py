@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import io
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from airflow_dynamo_pipeline.errors import MissingLibrary
 from airflow_dynamo_pipeline.formats.mapping import (
     UNFIT,
     Typed,
@@ -20,6 +17,7 @@ from airflow_dynamo_pipeline.formats.mapping import (
     mapping_problems,
     shown,
 )
+from airflow_dynamo_pipeline.formats.parquet_files import batches, opened, pyarrow_module
 from airflow_dynamo_pipeline.formats.parquet_values import python_of, typed_by
 from airflow_dynamo_pipeline.formats.reading import (
     KEPT_BYTES,
@@ -30,10 +28,6 @@ from airflow_dynamo_pipeline.formats.reading import (
     ReadSettings,
 )
 from airflow_dynamo_pipeline.formats.rows import Row, in_blocks
-
-BATCH_BYTES = 1024 * 1024
-MAX_BATCH_ROWS = 512
-BUFFER_BYTES = 256 * 1024  # read at once of each column
 
 Columns = list[tuple[str, Attribute | None, Callable[[Any], Typed]]]
 
@@ -54,7 +48,7 @@ class ParquetReader:
 
     def check_available(self) -> None:
         """Raise MissingLibrary where pyarrow is not installed."""
-        _pyarrow()
+        pyarrow_module()
 
     def check_settings(self, settings: ReadSettings) -> Iterator[str]:
         """Say what is wrong with the declared attributes."""
@@ -65,66 +59,22 @@ class ParquetReader:
 
         Raises ValueError for what is no Parquet file, for damage, and for columns without a usable type.
         """
-        yield from in_blocks(_rows(_pyarrow(), content, settings.attributes))
-
-
-class _Seekable(io.RawIOBase):
-    """A file of the store as pyarrow reads files."""
-
-    def __init__(self, content: Content) -> None:
-        self._content = content
-        self._size = content.size()
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        left = max(0, self._size - self._at)
-        length = left if size < 0 else min(size, left)
-        found = self._content.range(self._at, length) if length else b""
-        self._at += len(found)
-        return found
+        yield from in_blocks(_rows(pyarrow_module(), content, settings.attributes))
 
 
 def _rows(pyarrow: Any, content: Content, attributes: Mapping[str, Attribute]) -> Iterator[Row]:
     broken = (pyarrow.ArrowException, OSError)
     try:
-        file = _opened(pyarrow, content)
+        file = opened(pyarrow, content)
         columns = _columns(pyarrow, file.schema_arrow, attributes)
         number = 0
-        for batch in _batches(file):
+        for batch in batches(file):
             arrays = [python_of(pyarrow, array) for array in batch.columns]
             for values in zip(*arrays, strict=True):
                 number += 1
                 yield _row(number, values, columns)
     except broken as exc:
         raise ValueError(f"not a Parquet file that can be read: {exc}") from exc
-
-
-def _opened(pyarrow: Any, content: Content) -> Any:
-    from pyarrow import parquet
-
-    source = pyarrow.PythonFile(_Seekable(content), mode="r")
-    return parquet.ParquetFile(source, buffer_size=BUFFER_BYTES, pre_buffer=False)
-
-
-def _batches(file: Any) -> Iterator[Any]:
-    for group in range(file.metadata.num_row_groups):
-        found = file.metadata.row_group(group)
-        row_bytes = found.total_byte_size // max(1, found.num_rows)
-        rows = max(1, min(MAX_BATCH_ROWS, BATCH_BYTES // max(1, row_bytes)))
-        yield from file.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
 
 
 def _columns(pyarrow: Any, schema: Any, attributes: Mapping[str, Attribute]) -> Columns:
@@ -177,10 +127,3 @@ def _undeclared(column: str, value: Any, typed: Callable[[Any], Typed]) -> Typed
         return typed(value)
     except ValueError as exc:
         raise ValueError(f"column {shown(column)}: {shown(value)} has no type in DynamoDB: {exc}") from exc
-
-
-def _pyarrow() -> Any:
-    try:
-        return importlib.import_module("pyarrow")
-    except ImportError as exc:
-        raise MissingLibrary("pyarrow", "parquet") from exc

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from airflow_dynamo_pipeline.formats.changes import ChangesReader
 from airflow_dynamo_pipeline.formats.csv_reader import CsvReader
 from airflow_dynamo_pipeline.formats.data_pipeline_reader import DataPipelineReader
 from airflow_dynamo_pipeline.formats.dynamodb_json_reader import DynamoDBJsonReader
@@ -23,5 +24,6 @@ READERS: Final[Mapping[str, ItemReader]] = {
     "plain_json": PlainJsonReader(),
     "csv": CsvReader(),
     "parquet": ParquetReader(),
+    "changes": ChangesReader(),
     "rejects": RejectsReader(lambda: READERS),
 }

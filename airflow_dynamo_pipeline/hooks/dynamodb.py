@@ -12,6 +12,8 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow_dynamo_pipeline.adapters.auto_wiring import auto_ports
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.adapters.import_wiring import import_ports
+from airflow_dynamo_pipeline.adapters.lookup_client import open_lookup
+from airflow_dynamo_pipeline.adapters.lookup_wiring import lookup_ports
 from airflow_dynamo_pipeline.adapters.native_exports import native_export_ports
 from airflow_dynamo_pipeline.adapters.retrying import RetryingStore
 from airflow_dynamo_pipeline.adapters.verify_wiring import verify_ports
@@ -28,6 +30,9 @@ from airflow_dynamo_pipeline.engine.prices import PricesOf, prices_from
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 from airflow_dynamo_pipeline.engine.verify_plan import VerifyPorts
 from airflow_dynamo_pipeline.engine.verify_request import VerifyRequest
+from airflow_dynamo_pipeline.lookup.ports import LookupPorts
+from airflow_dynamo_pipeline.lookup.reader import Lookup
+from airflow_dynamo_pipeline.lookup.request import LookupRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -107,6 +112,26 @@ class DynamoDBPipelineHook(AwsBaseHook):
     ) -> VerifyPorts:
         """Everything that comparing an export with a table needs; call it from the main thread."""
         return verify_ports(self.client_for, request, stop=stop, say=say, warn=warn, clock=clock)
+
+    def lookup_ports(
+        self,
+        load: LookupRequest,
+        *,
+        stop: threading.Event,
+        say: Callable[[str], None],
+        warn: Callable[[str], None],
+        clock: Clock | None = None,
+    ) -> LookupPorts:
+        """Everything a lookup load needs but its query; call it from the main thread."""
+        ports = lookup_ports(self.client_for, load, stop=stop, say=say, warn=warn, clock=clock)
+        return dataclasses.replace(
+            ports, writing=dataclasses.replace(ports.writing, prices=configured_prices())
+        )
+
+    def lookup(self, table_name: str, **settings: Any) -> Lookup:
+        """A lookup table, for reading; ``settings`` are those of ``open_lookup``."""
+        client = self.client_for("dynamodb")
+        return open_lookup(table_name, client=client, **{"warn": self.log.warning, **settings})
 
     def reading_store(
         self,

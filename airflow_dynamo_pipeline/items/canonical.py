@@ -13,6 +13,9 @@ from airflow_dynamo_pipeline.errors import UnexpectedReply
 from airflow_dynamo_pipeline.items.numbers import SHOWN_CHARACTERS
 from airflow_dynamo_pipeline.items.values import UNREADABLE, convert_item
 
+LARGEST_MAGNITUDE: Final = 125  # 9.99...E+125 is DynamoDB's largest number
+SMALLEST_MAGNITUDE: Final = -130
+
 _NUMBER: Final = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]{1,10}))?")
 
 _text = msgspec.json.Decoder(str).decode
@@ -55,16 +58,35 @@ def number_parts(text: str) -> NumberParts | None:
 
 
 def canonical_number(text: str) -> str:
-    """Spell a number without a point and without zeros at its ends; raises UnexpectedReply for none.
+    """Spell a number in full, without zeros that say nothing; raises UnexpectedReply for none.
 
-    >>> [canonical_number(text) for text in ("1.50", "1.5", "15E-1", "-0", "+0.0E7", "1200")]
-    ['15E-1', '15E-1', '15E-1', '0', '0', '12E2']
+    It is the spelling in which DynamoDB sends back most numbers. Out of DynamoDB's range, which no item can
+    hold, the exponent stays.
+
+    >>> [canonical_number(text) for text in ("1.50", "1.5", "15E-1", "-0", "+0.0E7", "12E2", "1E400")]
+    ['1.5', '1.5', '1.5', '0', '0', '1200', '1E400']
     """
     parts = number_parts(text)
     if parts is None:
         raise UnexpectedReply(f"a value of type N is not a number: {text[:SHOWN_CHARACTERS]!r}")
-    sign = "-" if parts.negative else ""
-    return f"{sign}{parts.digits or '0'}" + (f"E{parts.exponent}" if parts.exponent else "")
+    if not SMALLEST_MAGNITUDE <= parts.magnitude <= LARGEST_MAGNITUDE:
+        return short_number(parts)
+    return plain_number(parts)
+
+
+def plain_number(parts: NumberParts) -> str:
+    """Spell a number without an exponent, however long that is."""
+    digits = parts.digits + "0" * parts.exponent or "0"
+    if parts.exponent < 0:
+        digits = digits.rjust(1 - parts.exponent, "0")
+        digits = f"{digits[: parts.exponent]}.{digits[parts.exponent :]}"
+    return f"-{digits}" if parts.negative else digits
+
+
+def short_number(parts: NumberParts) -> str:
+    """Spell a number as its digits and an exponent, where there is one."""
+    exponent = f"E{parts.exponent}" if parts.exponent else ""
+    return f"{'-' if parts.negative else ''}{parts.digits or '0'}{exponent}"
 
 
 def canonical(item: msgspec.Raw | bytes) -> bytes:

@@ -14,15 +14,18 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 
-from airflow_dynamo_pipeline.items.canonical import canonical_number, number_parts
+from airflow_dynamo_pipeline.items.canonical import (
+    LARGEST_MAGNITUDE,
+    SMALLEST_MAGNITUDE,
+    canonical_number,
+    number_parts,
+)
 from airflow_dynamo_pipeline.items.keys import KeyAttribute
 from airflow_dynamo_pipeline.items.numbers import SHOWN_CHARACTERS
 from airflow_dynamo_pipeline.items.sizes import MAX_ITEM_BYTES, item_bytes, text_bytes
 from airflow_dynamo_pipeline.items.values import TAGS
 
 MAX_DIGITS = 38
-LARGEST_MAGNITUDE = 125  # 9.99...E+125 is the largest number
-SMALLEST_MAGNITUDE = -130
 MAX_NESTING = 32  # levels, the item itself being the first
 MAX_NAME_BYTES = 65_535
 KEY_BYTES: Final = (("partition", 2048), ("sort", 1024))

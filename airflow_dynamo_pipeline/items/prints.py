@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from airflow_dynamo_pipeline.errors import UnexpectedReply
-from airflow_dynamo_pipeline.items.canonical import canonical, number_parts
+from airflow_dynamo_pipeline.items.canonical import canonical, number_parts, plain_number, short_number
 from airflow_dynamo_pipeline.items.typed_text import ItemText
 
 PAIR = struct.Struct("qq")  # the hashes of an attribute's name and of its value
@@ -60,21 +60,17 @@ def shown_key(key: bytes) -> str:
     except msgspec.DecodeError:  # not a key at all
         return key.decode(errors="replace")
     shown = {
-        name: {tag: _plain(text) if tag == "N" else text for tag, text in value.items()}
+        name: {tag: _shown(text) if tag == "N" else text for tag, text in value.items()}
         for name, value in values.items()
     }
     return _encode(shown).decode()
 
 
-def _plain(text: str) -> str:
+def _shown(text: str) -> str:
     parts = number_parts(text)
-    if parts is None or not parts.digits or not -PLAIN_DIGITS < parts.exponent <= PLAIN_DIGITS:
-        return text
-    digits = parts.digits + "0" * parts.exponent
-    if parts.exponent < 0:
-        digits = digits.rjust(1 - parts.exponent, "0")
-        digits = f"{digits[: parts.exponent]}.{digits[parts.exponent :]}"
-    return f"-{digits}" if parts.negative else digits
+    if parts is None or not -PLAIN_DIGITS < parts.exponent <= PLAIN_DIGITS:
+        return text if parts is None else short_number(parts)
+    return plain_number(parts)
 
 
 def _canonical_values(item: ItemText) -> Mapping[str, msgspec.Raw]:

@@ -105,6 +105,22 @@ def verify_flow(given: Settings, record: Record) -> Flow:
     return Flow(inputs=(export, *compared))
 
 
+def lookup_flow(given: Settings, record: Record) -> Flow:
+    """Of a lookup load: from the database of its query; a dry run only compares with the table."""
+    source = given.get("read_from")
+    inputs: tuple[Moved, ...] = ()
+    if source:
+        inputs = (Moved(namespace=source[0], name=source[1], items=record.get("rows")),)
+    arn = record.get("table_arn") or given["table_name"]
+    if record.get("dry_run", settings.flag("dry_run", given["is_dry_run"])):
+        return Flow(inputs=(*inputs, *_table(arn, items=record.get("table_items"))))
+    put = record["written"] - record["deleted"] if record else None
+    outputs = _table(arn, items=put)
+    if record.get("rejects_uri"):
+        outputs += (replace(_exported(given["s3_uri"]), items=record["rejected"]),)
+    return Flow(inputs=inputs, outputs=outputs)
+
+
 def _reads_what_it_writes(given: Settings, record: Record) -> bool:
     """Whether as many items were read as written: a filter drops some, changes are not the table's items."""
     return not settings.is_given(given["filter_expression"]) and record.get("export_type") != "incremental"

@@ -27,6 +27,7 @@ WHAT_TO_DO: Mapping[type[PipelineError], str] = MappingProxyType(
         errors.CapacityRefused: "press Clear when the change is allowed, or mend what is named",
         errors.PreflightFailed: f"mend what is named, {CLEAR}",
         errors.ImportRefused: f"mend what is named, {CLEAR}",
+        errors.LookupRefused: f"look at the query, mend what is named, {CLEAR}",
         errors.AccessDenied: f"allow the action in the policy of the role that runs this task, {CLEAR}",
         errors.NotFound: f"create it, or mend its name or the region, {CLEAR}",
         errors.TableChanged: "find out who changed the table; if it is gone make or restore it; "

@@ -17,6 +17,7 @@ from airflow_dynamo_pipeline.operators.links import (
     NativeExportJobLink,
     S3PrefixLink,
 )
+from airflow_dynamo_pipeline.operators.lookup import RedshiftToDynamoDBOperator, SqlToDynamoDBOperator
 from airflow_dynamo_pipeline.operators.native import (
     DynamoDBPointInTimeExportOperator,
     DynamoDBTableImportOperator,
@@ -42,6 +43,8 @@ OFFERED = {
     DynamoDBCapacityModeOperator: {"DynamoDB table"},
     DynamoDBPointInTimeExportOperator: {"S3 prefix", "DynamoDB table", "DynamoDB export job"},
     DynamoDBTableImportOperator: {"S3 prefix", "DynamoDB table", "DynamoDB import log"},
+    SqlToDynamoDBOperator: {"S3 prefix", "DynamoDB table"},
+    RedshiftToDynamoDBOperator: {"S3 prefix", "DynamoDB table"},
 }
 
 

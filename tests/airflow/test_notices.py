@@ -43,6 +43,7 @@ RECORDS: dict[str, dict[str, Any]] = {
     "verify_table": {"manifest_uri": MANIFEST, "table_name": "orders", "identical": True},
     "native_export": {"table_name": "orders", "manifest_uris": [MANIFEST], "manifest_uri": MANIFEST},
     "native_import": {"table_name": "orders", "items": 5, "restored": ["ttl"], "status": "COMPLETED"},
+    "lookup": {"table_name": "orders", "rows": 5, "inserted": 1, "changes_uri": None, "differences": ["x"]},
     "capacity": {"table_name": "orders", "mode": "provisioned", "read_units": 5, "index_units": {}},
 }
 

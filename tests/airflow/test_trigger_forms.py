@@ -20,7 +20,9 @@ from airflow_dynamo_pipeline.engine.verify import layout_of
 from airflow_dynamo_pipeline.formats import FORMATS
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
 from airflow_dynamo_pipeline.formats.readers import READERS
+from airflow_dynamo_pipeline.lookup.request import LookupRequest
 from airflow_dynamo_pipeline.operators.capacity import DynamoDBCapacityModeOperator
+from airflow_dynamo_pipeline.operators.lookup import RedshiftToDynamoDBOperator, SqlToDynamoDBOperator
 from airflow_dynamo_pipeline.operators.native import (
     DynamoDBPointInTimeExportOperator,
     DynamoDBTableImportOperator,
@@ -74,6 +76,12 @@ def finishes_within(value: object) -> ExportRequest:
     return ExportRequest.from_settings(given)
 
 
+def loads(name: str) -> Check:
+    least = {"sql": "x", "table_name": "tab", "key_columns": "a", "s3_uri": "s3://b"}
+    more = {"generation_days": {"ttl_attribute": "t"}}.get(name, {})
+    return lambda value: LookupRequest.from_settings({**least, **more, name: value})
+
+
 TABLE: Bounds = (
     ["abc", "a" * 255, "A-b_c.9"],
     ["ab", "a" * 256, "or ders", "órdenes"],
@@ -101,6 +109,8 @@ BOUNDS: dict[str, Bounds] = {
     "finish_within_seconds": ([0.001, 3600], [0, -1], finishes_within),
     "write_units": ([1, 40_000], [0, 0.5], provisions),
     "max_rejected": ([0, 10], [-1, 0.5], imports("max_rejected")),
+    "max_deletes": ([0, 10], [-1, 0.5], loads("max_deletes")),
+    "generation_days": ([1, 10], [0, -1], loads("generation_days")),
     "dry_run": ([True, False], ["perhaps", 2], imports("dry_run")),
     "file_format": ([*FORMATS], ["csv", "auto"], exports("file_format")),
     "compression": ([*COMPRESSIONS], ["lzo"], exports("compression")),
@@ -114,6 +124,8 @@ OTHERWISE: dict[tuple[str, str], Bounds] = {  # where another engine's limit hol
         (dag_id, "ratio"): ([0.0001, 1.5], [0, 1.5001], imports("ratio"))
         for dag_id in ("after_an_export", "import_data_pipeline_backup", "import_with_approval")
     },
+    ("redshift_lookup_table", "ratio"): ([0.0001, 1.5], [0, 1.5001], loads("ratio")),
+    ("lookup_generations", "units_per_second"): ([1, 40_000.5], [0.999], loads("units_per_second")),
     ("import_with_approval", "file_format"): (["auto", *READERS], ["xml"], imports("file_format")),
 }
 OURS = dict(sorted(dag_bag().dags.items()))
@@ -183,6 +195,8 @@ def test_words_that_need_further_settings_are_not_offered() -> None:
 
 MAPPINGS = {
     "attributes",
+    "columns",
+    "constants",
     "expression_attribute_names",
     "expression_attribute_values",
     "index_units",
@@ -199,6 +213,8 @@ MAPPINGS = {
         DynamoDBPointInTimeExportOperator,
         DynamoDBTableImportOperator,
         DynamoDBVerifyOperator,
+        RedshiftToDynamoDBOperator,
+        SqlToDynamoDBOperator,
     ],
 )
 def test_mappings_are_shown_as_json_and_not_in_one_line(operator: Any) -> None:

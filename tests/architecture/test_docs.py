@@ -39,6 +39,18 @@ def test_every_setting_of_an_import_has_a_heading() -> None:
 
 
 @pytest.mark.parametrize(
+    ("module", "name"),
+    [("lookup.request", "LookupRequest"), ("adapters.redshift_settings", "RedshiftSettings")],
+)
+def test_every_setting_of_a_lookup_load_has_a_heading_on_its_page(module: str, name: str) -> None:
+    made = getattr(importlib.import_module(f"airflow_dynamo_pipeline.{module}"), name)
+    page = (DOCS / "reference" / "lookup-settings.md").read_text("utf-8")
+
+    headings = {heading.removesuffix(" of a load") for heading in HEADING.findall(page)}
+    assert [] == [field.name for field in dataclasses.fields(made) if field.name not in headings]
+
+
+@pytest.mark.parametrize(
     ("module", "table"),
     [("formats", "FORMATS"), ("formats.compression", "COMPRESSIONS"), ("formats.readers", "READERS")],
 )

@@ -12,10 +12,10 @@ import pytest
 
 from tests.architecture.package import PACKAGE, sources
 
-AIRFLOW_FREE = ("errors", "items", "formats", "engine", "adapters", "cli")
+AIRFLOW_FREE = ("errors", "items", "formats", "engine", "lookup", "adapters", "cli")
 AIRFLOW_LAYER = ("hooks", "operators", "sensors", "triggers", "dags", "plugin", "airflow_versions")
 ALONE = ("__init__", "provider_info")  # run during provider discovery; import nothing
-AWS_FREE = ("errors", "items", "formats", "engine")
+AWS_FREE = ("errors", "items", "formats", "engine", "lookup")
 
 SCRIPT = """
 import importlib, pkgutil, sys

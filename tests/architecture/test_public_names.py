@@ -11,6 +11,7 @@ from tests.architecture.package import Documented, Source, definitions, sources
 PUBLIC_NAMES = {
     "hooks.dynamodb": ["DynamoDBPipelineHook"],
     "operators.capacity": ["DynamoDBCapacityModeOperator"],
+    "operators.lookup": ["RedshiftToDynamoDBOperator", "SqlToDynamoDBOperator"],
     "operators.native": ["DynamoDBPointInTimeExportOperator", "DynamoDBTableImportOperator"],
     "operators.table_export": ["DynamoDBExportOperator"],
     "operators.table_import": ["DynamoDBImportOperator"],

@@ -14,6 +14,7 @@ ALLOWED_LONGER: dict[str, str] = {
     for name in (
         "capacity.py:DynamoDBCapacityModeOperator",
         "native_import.py:DynamoDBTableImportOperator",
+        "sql_lookup.py:SqlToDynamoDBOperator",
         "table_export.py:DynamoDBExportOperator",
         "table_import.py:DynamoDBImportOperator",
     )

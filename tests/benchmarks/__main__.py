@@ -2,10 +2,10 @@
 
 ``speed`` compares exports, ``memory`` measures an export's peak at 1, 5 and 10 GB, ``rate`` the rate held and
 the worst second. ``import`` compares imports, ``import-memory`` measures their peak, ``verify`` compares a
-verification with an export. ``soak`` exports twenty million items and looks for growth; ``rate-soak`` looks
-for the worst second and minute of simulated hours. Several modes run one after the other, whatever became of
-those before. The exit code is 1 when an acceptance number fails, 2 when a client did. Trust the ratios:
-seconds are the machine's.
+verification with an export, ``lookup`` nightly mirrors with a reload. ``soak`` exports twenty million items
+and looks for growth; ``rate-soak`` looks for the worst second and minute of simulated hours. Several modes
+run one after the other, whatever became of those before. The exit code is 1 when an acceptance number fails,
+2 when a client did. Trust the ratios: seconds are the machine's.
 """
 
 from __future__ import annotations
@@ -14,8 +14,19 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from tests.benchmarks import import_memory, imports, memory, rate, rate_soak, soak, speed, verify_speed
+from tests.benchmarks import (
+    import_memory,
+    imports,
+    lookups,
+    memory,
+    rate,
+    rate_soak,
+    soak,
+    speed,
+    verify_speed,
+)
 from tests.benchmarks.endpoint import running_endpoint
+from tests.benchmarks.lookup_endpoint import running_lookup_endpoint
 from tests.benchmarks.report import Report, print_json, print_tables
 from tests.benchmarks.runs import ClientFailed
 
@@ -67,6 +78,12 @@ def run_verify(chosen: Chosen) -> Report:
         return verify_speed.report(verify_speed.run_rounds(endpoint, items=items, rounds=chosen.rounds))
 
 
+def run_lookup(chosen: Chosen) -> Report:
+    """Nightly mirrors beside reloads; one round, whatever is asked: millions of keys even out."""
+    with running_lookup_endpoint() as endpoint:
+        return lookups.report(lookups.run_pairs(endpoint, chosen.items or lookups.KEYS))
+
+
 def run_soak(chosen: Chosen) -> Report:
     """A long export."""
     with running_endpoint() as endpoint:
@@ -85,6 +102,7 @@ MODES: Mapping[str, Callable[[Chosen], Report]] = {
     "import": run_import,
     "import-memory": run_import_memory,
     "verify": run_verify,
+    "lookup": run_lookup,
     "soak": run_soak,
     "rate-soak": run_rate_soak,
 }
@@ -102,7 +120,8 @@ def arguments() -> Chosen:
         "--rounds", type=int, default=ROUNDS, help="rounds of those that compare (%(default)s)"
     )
     numbers = f"speed: {SPEED_ITEMS:,}, import: {imports.ITEMS:,}, verify: {verify_speed.ITEMS:,}"
-    parser.add_argument("--items", type=int, help=f"items ({numbers}, soak: {soak.ITEMS:,})")
+    numbers += f", lookup: {lookups.KEYS:,}, soak: {soak.ITEMS:,}"
+    parser.add_argument("--items", type=int, help=f"items ({numbers})")
     parser.add_argument("--json", action="store_true", help="print a JSON document for each mode")
     chosen = parser.parse_args()
     if unknown := [mode for mode in chosen.modes if mode not in MODES]:

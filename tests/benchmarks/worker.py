@@ -41,7 +41,14 @@ WRITERS = {
     "batch-writer": "tests.benchmarks.import_batch_writer",
     "hook": "tests.benchmarks.import_hook",
 }
-CLIENTS = READERS | WRITERS
+LOOKUPS = {
+    "lookup-table": "tests.benchmarks.lookup_ours",
+    "lookup-prepare": "tests.benchmarks.lookup_ours",
+    "lookup-digests": "tests.benchmarks.lookup_ours",
+    "lookup-unload": "tests.benchmarks.lookup_ours",
+    "lookup-reload": "tests.benchmarks.lookup_reload",
+}
+CLIENTS = READERS | WRITERS | LOOKUPS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

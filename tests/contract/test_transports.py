@@ -33,6 +33,7 @@ LEARNED = 2  # calls of an operation until the lean transport sends it without b
 ITEM = {"pk": {"S": "00001"}, "text": {"S": 'é"\\ \u0001'}, "b": {"B": "/w=="}, "n": {"N": "1.5"}}
 SCAN = {"TableName": TABLE, "ReturnConsumedCapacity": "TOTAL"}
 PUT = {"TableName": TABLE, "Item": ITEM}
+GET = {"RequestItems": {TABLE: {"Keys": [{"pk": {"S": "00001"}}]}}, "ReturnConsumedCapacity": "TOTAL"}
 ONLY_NEW = {
     **PUT,
     "ConditionExpression": "attribute_not_exists(pk)",
@@ -117,6 +118,45 @@ def test_what_was_not_processed_comes_back(lines: Lines) -> None:
     assert batch(2)["RequestItems"] == reply["UnprocessedItems"]
 
 
+def test_a_batch_is_read(lines: Lines) -> None:
+    door = lines.door()
+    transport = lines.transport(door, ("BatchGetItem", GET))
+    keys = [{"pk": {"S": name}} for name in ("00000", "00002", "not there")]
+    wanted = {TABLE: {"Keys": keys, "ConsistentRead": True}}
+
+    reply = json.loads(call(transport, "BatchGetItem", {**GET, "RequestItems": wanted}))
+
+    assert {"00000", "00002"} == {item["pk"]["S"] for item in reply["Responses"][TABLE]}
+    assert {} == reply["UnprocessedKeys"]
+    assert 3.0 == reply["ConsumedCapacity"][0]["CapacityUnits"]
+    assert ["BatchGetItem"] * (LEARNED + 1) == door.operations()
+
+
+def test_an_item_is_read_as_the_text_the_service_sent(lines: Lines) -> None:
+    door = lines.door()
+    transport = lines.transport(door, ("BatchGetItem", GET))
+
+    reply = call(transport, "BatchGetItem", GET)
+
+    assert b"".join(FakeAws.answer(lines.world.aws, door.calls[-1]).body) == reply
+    assert [ITEM] == json.loads(reply)["Responses"][TABLE]
+
+
+def test_keys_of_another_type_are_an_error_of_the_call(lines: Lines) -> None:
+    transport = lines.transport(lines.door(), ("BatchGetItem", GET))
+    wanted = {TABLE: {"Keys": [{"pk": {"N": "1"}}]}}
+
+    with pytest.raises(UnexpectedReply, match="ValidationException"):
+        call(transport, "BatchGetItem", {"RequestItems": wanted})
+
+
+def test_a_table_that_is_gone_is_not_found_by_a_batch_of_reads(lines: Lines) -> None:
+    transport = lines.transport(lines.door(), ("BatchGetItem", GET))
+
+    with pytest.raises(NotFound):
+        call(transport, "BatchGetItem", {"RequestItems": {"another": {"Keys": [{"pk": {"S": "a"}}]}}})
+
+
 FAULTS: list[tuple[Fault, type[PipelineError]]] = [
     (Fault(Kind.REFUSE), ServiceTrouble),
     (Fault(Kind.REFUSE, after=True), ServiceTrouble),
@@ -134,7 +174,8 @@ FAULTS: list[tuple[Fault, type[PipelineError]]] = [
 
 
 @pytest.mark.parametrize(
-    ("operation", "members"), [("Scan", SCAN), ("BatchWriteItem", batch(7)), ("PutItem", PUT)]
+    ("operation", "members"),
+    [("Scan", SCAN), ("BatchWriteItem", batch(7)), ("BatchGetItem", GET), ("PutItem", PUT)],
 )
 @pytest.mark.parametrize(
     ("fault", "error"), FAULTS, ids=lambda value: str(value) if isinstance(value, Fault) else ""

@@ -1,4 +1,4 @@
-"""``python -m tests.demo`` exports a table once; ``python -m tests.demo ui`` an Airflow to click in."""
+"""``python -m tests.demo`` exports a table; with ``ui`` an Airflow to click in; with ``lookup`` a mirror."""
 
 import contextlib
 import json
@@ -14,12 +14,13 @@ from types import FrameType
 from rich.console import Console
 from rich.status import Status
 
-from tests.demo import restore
+from tests.demo import mirror, restore
 from tests.demo.airflow_env import PASSWORD, USER, airflow_environment
 from tests.demo.result import exported, show
 from tests.demo.runs import AirflowFailed, airflow, run_airflow
 from tests.demo.table import BUCKET, ITEMS, READY_KEY, TABLE, prepare
 from tests.services import Services, running_services
+from tests.services.postgres import postgres
 from tests.services.process import free_port
 
 DAG_ID = "export_table"
@@ -35,6 +36,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="dynamo-pipeline-") as home:
             if sys.argv[1:] == ["ui"]:
                 ui(Path(home))
+            elif sys.argv[1:] == ["lookup"]:
+                lookup()
             else:
                 demo(Path(home))
     except KeyboardInterrupt:
@@ -58,6 +61,25 @@ def demo(home: Path) -> None:
         with console.status(f"importing the export into table {restore.COPY}, and comparing the two"):
             copied = restore.restored(services, figures["manifest_uri"])
         restore.show(copied)
+    console.print(f"{time.monotonic() - began:.0f} s; every service has been ended")
+
+
+def lookup() -> None:
+    """A lookup table mirrored from a query in a real PostgreSQL, twice, by the command line."""
+    began = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        with console.status("starting PostgreSQL, DynamoDB Local and moto on loopback"):
+            services = stack.enter_context(running_services())
+            database = stack.enter_context(postgres())
+            mirror.prepare(services, database)
+        with console.status(f"first night: loading {mirror.PRODUCTS:,} products into an empty table"):
+            first = mirror.mirrored(services, database)
+        mirror.show("first night", first)
+        mirror.change(database)
+        with console.status("second night: one product of a hundred has changed"):
+            second = mirror.mirrored(services, database)
+        mirror.show("second night", second)
+        mirror.check(services, database, second)
     console.print(f"{time.monotonic() - began:.0f} s; every service has been ended")
 
 

@@ -1,35 +1,21 @@
 """The export imported into a second table by the command line, and the two compared."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
 from rich.console import Console
 from rich.table import Table
 
+from tests.demo.commands import Figures, run_command
 from tests.demo.table import TABLE
 from tests.services import Services, aws_client
-from tests.services.clients import ACCESS_KEY, REGION, SECRET_KEY
 
 COPY = f"{TABLE}-copy"
 UNITS = 2000
-PROGRAM = Path(sys.executable).parent / "dynamo-pipeline"
-
-Figures = dict[str, Any]
-
-
-class CommandFailed(RuntimeError):
-    """``dynamo-pipeline`` failed; the message is what it said."""
 
 
 def restored(services: Services, manifest_uri: str) -> Figures:
     """Make the second table, import the export into it, compare; what both commands say."""
     make_copy(services)
-    imported = _run(services, "import", "--table", COPY, "--ratio", "1", manifest_uri)
-    compared = _run(services, "verify", manifest_uri, "--table", COPY, "--ratio", "1")
+    imported = run_command(services, "import", "--table", COPY, "--ratio", "1", manifest_uri)
+    compared = run_command(services, "verify", manifest_uri, "--table", COPY, "--ratio", "1")
     return {"imported": imported, "compared": compared}
 
 
@@ -67,24 +53,3 @@ def make_copy(services: Services) -> None:
         AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
         ProvisionedThroughput={"ReadCapacityUnits": UNITS, "WriteCapacityUnits": UNITS},
     )
-
-
-def _run(services: Services, *arguments: str) -> Figures:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    env = {
-        **inherited,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": services.moto_url,
-        "AWS_ENDPOINT_URL_DYNAMODB": services.gateway_url,
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
-    }
-    done = subprocess.run(
-        [str(PROGRAM), *arguments, "--json"], env=env, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise CommandFailed(f"dynamo-pipeline {arguments[0]} ended with {done.returncode}\n{done.stderr}")
-    found: Figures = json.loads(done.stdout)
-    return found

@@ -307,6 +307,19 @@ def test_a_batch_of_keys_gives_the_items_there_are(pair: Pair) -> None:
     assert [2.5, 2.0] == [each["ConsumedCapacity"][0]["CapacityUnits"] for each in (ours, theirs)]
 
 
+@pytest.mark.parametrize("is_consistent", [False, True])
+def test_a_consistent_batch_of_keys_costs_twice_as_much(pair: Pair, is_consistent: bool) -> None:
+    name = pair.table()
+    for number in range(3):
+        pair.call("put_item", TableName=name, Item={"pk": {"S": str(number)}, "v": {"S": "x" * 5000}})
+    asked = {name: {"Keys": [{"pk": {"S": key}} for key in ("0", "2")], "ConsistentRead": is_consistent}}
+
+    answer = pair.call("batch_get_item", RequestItems=asked, ReturnConsumedCapacity="TOTAL", without=[name])
+
+    assert (4.0 if is_consistent else 2.0) == answer["ConsumedCapacity"][0]["CapacityUnits"]
+    assert {} == answer["UnprocessedKeys"]
+
+
 def test_a_batch_asks_for_100_keys_at_most(pair: Pair) -> None:
     keys = [{"pk": {"S": str(number)}} for number in range(100)]
 

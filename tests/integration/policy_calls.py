@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tests.integration.policy_calls_emr import EMR_CALLS
+from tests.integration.policy_calls_redshift import REDSHIFT_CALLS
 from tests.integration.policy_calls_tables import TABLE_CALLS
 from tests.integration.policy_needs import (
     KmsKeys,
@@ -108,8 +109,10 @@ def _delete(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
 
 CALLS: Mapping[tuple[str, str], Rule] = {
     **EMR_CALLS,
+    **REDSHIFT_CALLS,
     **TABLE_CALLS,
     ("cloudwatch", "GetMetricStatistics"): account_wide("cloudwatch:GetMetricStatistics"),
+    ("dynamodb", "BatchGetItem"): _on_tables("dynamodb:BatchGetItem"),
     ("dynamodb", "BatchWriteItem"): _on_tables("dynamodb:BatchWriteItem"),
     ("dynamodb", "DeleteItem"): on_table("dynamodb:DeleteItem"),
     ("dynamodb", "DescribeContinuousBackups"): on_table("dynamodb:DescribeContinuousBackups"),

@@ -15,11 +15,13 @@ from airflow_dynamo_pipeline.cli import table as table_module
 from airflow_dynamo_pipeline.cli.main import main
 from tests.faults.table_world import TableWorld
 from tests.integration.test_cli_table import BUCKET, REQUEST
+from tests.unit.cli.test_lookup import World as LookupWorld
+from tests.unit.cli.test_lookup import world as lookup_world
 from tests.unit.cli.test_table_import import World as ImportWorld
 from tests.unit.cli.test_table_import import world as import_world
 from tests.unit.cli.world import EXPORT, World
 
-__all__ = ["import_world"]
+__all__ = ["import_world", "lookup_world"]
 PROGRAM = "dynamo-pipeline"
 Run = Callable[..., Result]
 
@@ -73,7 +75,7 @@ def test_an_example_that_calls_nothing_prints_one_object(path: tuple[str, ...]) 
 
 
 def test_the_commands_that_call_aws_are_those_below() -> None:
-    assert {"export", "estimate", "verify", "import", "table save", "table restore"} == {
+    assert {"export", "estimate", "verify", "import", "lookup", "table save", "table restore"} == {
         " ".join(path) for path in WITH_AWS
     }
 
@@ -102,6 +104,17 @@ def test_the_example_of_import_prints_one_object(import_world: ImportWorld) -> N
 
     for example in examples("import"):
         assert one_object(invoke(*example, "--json"))
+
+
+def test_the_example_of_lookup_prints_one_object(
+    lookup_world: LookupWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "products.sql").write_text("SELECT id FROM products")
+
+    for example in examples("lookup"):
+        assert one_object(invoke(*example, "--json"))
+    assert lookup_world.works
 
 
 def test_the_examples_of_table_print_one_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

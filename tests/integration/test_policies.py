@@ -22,6 +22,7 @@ from tests.integration.policy_capacity import CAPACITIES, GIVEN, THERE_AND_BACK
 from tests.integration.policy_emr import ELSEWHERE_MORE, MORE, MOST_MORE
 from tests.integration.policy_fakes import ELSEWHERE_FAKES, FAKES, MOST_FAKES, FakeStage, fake_stage
 from tests.integration.policy_imports import BATCHES, CONDITIONAL, EVERYTHING, IMPORTS
+from tests.integration.policy_lookups import ELSEWHERE_LOOKUPS, LOOKUPS, MOST_LOOKUPS, REDSHIFTS
 from tests.integration.policy_runs import (
     ENCRYPTED,
     FULL,
@@ -58,8 +59,16 @@ if TYPE_CHECKING:  # stubs, which only the checker has
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-RUNS = (*OTHERS, *IMPORTS, *WAITS, *CAPACITIES, *MORE, *FAKES)
-MOST = (*MOST_OF_OTHERS, EVERYTHING, *MOST_WAITS, THERE_AND_BACK, *MOST_MORE, *MOST_FAKES)
+RUNS = (*OTHERS, *IMPORTS, *LOOKUPS, *REDSHIFTS, *WAITS, *CAPACITIES, *MORE, *FAKES)
+MOST = (
+    *MOST_OF_OTHERS,
+    EVERYTHING,
+    *MOST_LOOKUPS,
+    *MOST_WAITS,
+    THERE_AND_BACK,
+    *MOST_MORE,
+    *MOST_FAKES,
+)
 ANY_NAMES = defaultdict(
     lambda: "x", uri="s3://x/x", key=KEY, manifest_uri="s3://x/AWSDynamoDB/x/manifest-summary.json"
 )
@@ -167,8 +176,9 @@ def attempt(run: Run, where: Stage | FakeStage, document: dict[str, Any]) -> tup
     return simulator, ""
 
 
-# EMR itself works by it: nothing here calls under it.
-NOT_TRIED = {of for of, policy in MORE_POLICIES.items() if policy.command == "emr-service-role"}
+# EMR and Redshift themselves work by them: nothing here calls under them.
+BY_AWS = ("emr-service-role", "redshift-unload-role")
+NOT_TRIED = {of for of, policy in MORE_POLICIES.items() if policy.command in BY_AWS}
 
 
 def test_every_operator_and_sensor_has_a_policy() -> None:
@@ -277,6 +287,7 @@ ELSEWHERE = [
     (GIVEN, "--table {table}", "dynamodb:DescribeTable"),
     (THERE_AND_BACK, "--table {new_table} --record-s3-uri {uri}/elsewhere", "s3:GetObject"),
     (THERE_AND_BACK, "--table {new_table}", "s3:GetObject"),
+    *ELSEWHERE_LOOKUPS,
     *ELSEWHERE_MORE,
     *ELSEWHERE_FAKES,
 ]

@@ -14,6 +14,7 @@ from botocore.parsers import create_parser
 
 from tests.integration.policy_calls import CALLS, needs_of
 from tests.integration.policy_cases import EMR_CASES, TABLE_CASES, Case
+from tests.integration.policy_cases_redshift import REDSHIFT_CASES
 from tests.integration.policy_needs import KEY_OF_ALIASES, KmsKeys, Need, UnknownCall
 from tests.integration.policy_simulator import Policy, Simulator, denial, matches, without
 from tests.services import Services
@@ -161,6 +162,7 @@ IN_S3 = {"kms:ViaService": ("s3.us-east-1.amazonaws.com",)}
 NEEDS: list[Case] = [
     *EMR_CASES,
     *TABLE_CASES,
+    *REDSHIFT_CASES,
     (
         "cloudwatch",
         "GetMetricStatistics",
@@ -187,6 +189,12 @@ NEEDS: list[Case] = [
         "ListTagsOfResource",
         {"ResourceArn": "arn:aws:dynamodb:ddblocal:000000000000:table/orders"},
         [Need("dynamodb:ListTagsOfResource", TABLE)],
+    ),
+    (
+        "dynamodb",
+        "BatchGetItem",
+        {"RequestItems": {"orders": {"Keys": [{"a": {"S": "b"}}]}}},
+        [Need("dynamodb:BatchGetItem", TABLE)],
     ),
     (
         "dynamodb",

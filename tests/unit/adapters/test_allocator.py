@@ -1,11 +1,26 @@
 import ctypes
+from collections.abc import Callable
 
 import pytest
 
-from airflow_dynamo_pipeline.adapters.allocator import M_ARENA_MAX, share_one_arena
+from airflow_dynamo_pipeline.adapters.allocator import (
+    LARGE_BYTES,
+    M_ARENA_MAX,
+    M_MMAP_THRESHOLD,
+    keep_large_blocks_apart,
+    share_one_arena,
+)
+
+ALL = pytest.mark.parametrize(
+    ("tell", "wanted"),
+    [(share_one_arena, (M_ARENA_MAX, 1)), (keep_large_blocks_apart, (M_MMAP_THRESHOLD, LARGE_BYTES))],
+)
 
 
-def test_the_c_library_is_told_to_use_one_arena(monkeypatch: pytest.MonkeyPatch) -> None:
+@ALL
+def test_the_c_library_is_told(
+    monkeypatch: pytest.MonkeyPatch, tell: Callable[[], None], wanted: tuple[int, int]
+) -> None:
     told: list[tuple[int, int]] = []
 
     class Library:
@@ -14,12 +29,15 @@ def test_the_c_library_is_told_to_use_one_arena(monkeypatch: pytest.MonkeyPatch)
             return 1
 
     monkeypatch.setattr(ctypes, "CDLL", lambda _: Library())
-    share_one_arena()
+    tell()
 
-    assert [(M_ARENA_MAX, 1)] == told
+    assert [wanted] == told
 
 
-def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@ALL
+def test_another_c_library_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, tell: Callable[[], None], wanted: tuple[int, int]
+) -> None:
     asked: list[object] = []
 
     def no_mallopt(name: object) -> object:
@@ -27,6 +45,6 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
         return object()
 
     monkeypatch.setattr(ctypes, "CDLL", no_mallopt)
-    share_one_arena()
+    tell()
 
     assert [None] == asked

@@ -22,6 +22,9 @@ LEAST: dict[str, dict[str, str]] = {
     "S3KeyExistsSensor": {"bucket_key": "s3://backups/done"},
     "DynamoDBPointInTimeExportOperator": EXPORT,
     "DynamoDBTableImportOperator": EXPORT,
+    "SqlToDynamoDBOperator": EXPORT,
+    "RedshiftToDynamoDBOperator": EXPORT,
+    "what Redshift unloads by": EXPORT,
     "DynamoDBCapacityModeOperator": {"table_name": "orders", "record_s3_uri": "s3://backups/capacity"},
     "DynamoDBTableExistsSensor": {"table_name": "orders"},
     "DynamoDBTableActiveSensor": {"table_name": "orders"},
@@ -38,6 +41,8 @@ LEAST: dict[str, dict[str, str]] = {
     "EMR itself, beside AWS's own": {"instance_role": "Machines"},
 }
 NAMED_OTHERWISE = {  # as the functions of AWS that they are for, and beside the operator
+    "SqlToDynamoDBOperator": "lookup",
+    "RedshiftToDynamoDBOperator": "redshift-lookup",
     "DynamoDBPointInTimeExportOperator": "native-export",
     "DynamoDBTableImportOperator": "native-import",
     "DynamoDBExportSensor": "export-complete",

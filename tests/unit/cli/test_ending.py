@@ -31,6 +31,7 @@ REFUSED = {
     errors.InvalidRequest,
     errors.PreflightFailed,
     errors.ImportRefused,
+    errors.LookupRefused,
     errors.InvalidSetting,
 }
 

@@ -131,7 +131,15 @@ def test_a_setting_that_nothing_takes_from_where_it_stands_is_refused(
 
 
 @pytest.mark.parametrize(
-    "name", [OWN, "DYNAMO_PIPELINE_IMPORT_S3_URI", "DYNAMO_PIPELINE_TABLE_RESTORE_TABLE_NAME"]
+    "name",
+    [
+        OWN,
+        "DYNAMO_PIPELINE_IMPORT_S3_URI",
+        "DYNAMO_PIPELINE_LOOKUP_METHOD",
+        "DYNAMO_PIPELINE_LOOKUP_S3_URI",
+        "DYNAMO_PIPELINE_LOOKUP_TABLE_NAME",
+        "DYNAMO_PIPELINE_TABLE_RESTORE_TABLE_NAME",
+    ],
 )
 def test_the_reference_names_the_variables_of_one_command(name: str) -> None:
     assert f"| `{name}` |" in PAGE

@@ -1,8 +1,13 @@
+import ctypes
 import gc
 
 import pytest
 
-from airflow_dynamo_pipeline.engine.collector import NEW_OBJECTS, old_objects_set_aside
+from airflow_dynamo_pipeline.engine.collector import (
+    NEW_OBJECTS,
+    give_free_memory_back,
+    old_objects_set_aside,
+)
 
 
 def test_old_objects_are_the_collectors_again_afterwards() -> None:
@@ -30,3 +35,25 @@ def test_it_runs_seldom_meanwhile_and_as_before_afterwards(usual: int, meanwhile
         assert (usual, 11, 12) == gc.get_threshold()
     finally:
         gc.set_threshold(*before)
+
+
+def test_free_memory_is_given_back_by_the_c_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+
+    class Library:
+        def malloc_trim(self, most: int) -> int:
+            kept.append(most)
+            return 1
+
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: Library())
+    give_free_memory_back()
+
+    assert [0] == kept
+
+
+def test_a_c_library_that_cannot_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(ctypes, "CDLL", asked.append)
+    give_free_memory_back()
+
+    assert [None] == asked

@@ -9,12 +9,20 @@ from typing import Any
 import pytest
 
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, MemoryStore
-from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts, make_import_plan
+from airflow_dynamo_pipeline.engine.import_housekeeping import ImportReports
+from airflow_dynamo_pipeline.engine.import_plan import (
+    ImportPlan,
+    ImportPorts,
+    make_import_plan,
+    writable_problems,
+)
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
 from airflow_dynamo_pipeline.engine.ports import KeyAttribute, TableDescription, Throughput
+from airflow_dynamo_pipeline.engine.sources import Backup, BackupFile, Stage
+from airflow_dynamo_pipeline.engine.table_import import import_table
 from airflow_dynamo_pipeline.errors import AccessDenied, ImportRefused, ServiceTrouble
 from tests.clock import ManualClock
-from tests.unit.engine.import_parts import KEY, ScriptedTable, some
+from tests.unit.engine.import_parts import KEY, ScriptedTable, keys_of, some
 from tests.unit.engine.world import described, index, work
 
 
@@ -68,6 +76,19 @@ def plan(table: ScriptedTable | None = None, warned: list[str] | None = None, **
         return make_import_plan(ImportRequest.from_settings(given), work(), ports)
     finally:
         assert before == store.objects  # nothing is changed, whatever comes out
+
+
+def ports_of(table: ScriptedTable, store: MemoryStore) -> ImportPorts:
+    return ImportPorts(
+        table=table,
+        source=store,
+        records=store,
+        capacity=FixedCapacity(),
+        clock=ManualClock(),
+        stop=threading.Event(),
+        say=lambda _: None,
+        warn=lambda _: None,
+    )
 
 
 def findings(table: ScriptedTable, **settings: Any) -> list[str]:
@@ -176,3 +197,77 @@ def test_a_stream_and_a_time_to_live_are_warned_of() -> None:
     stream, expiry = warned
     assert "every item written is a record in it" in stream
     assert "items that are expired already are dropped" in expiry
+
+
+def made_by_the_caller(store: MemoryStore) -> Backup:
+    """Items in one file and, in a stage after it, keys to delete."""
+    store.put("a/puts", b"".join(json.dumps({"Item": item}).encode() + b"\n" for item in some(3)))
+    store.put("a/more", json.dumps({"Item": {"pk": {"S": "more"}}}).encode())
+    stages = [
+        Stage(
+            uri=f"s3://backups/a/{name}",
+            reader="dynamodb_json",
+            files=(BackupFile(f"a/{name}", count, None),),
+        )
+        for name, count in (("puts", 3), ("more", 1))
+    ]
+    return Backup(identity="of-the-caller", kind="change set", stages=tuple(stages))
+
+
+def test_a_backup_that_the_caller_made_is_not_looked_for() -> None:
+    store, table = MemoryStore(), Table()
+    backup = made_by_the_caller(store)
+    request = ImportRequest(table_name="orders", s3_uri=("s3://backups/nowhere",), units_per_second=1e9)
+
+    found = make_import_plan(request, work(), ports_of(table, store), backup)
+
+    assert backup is found.backup
+    assert "new: change set, 4 items in 2 files, into table orders" in found.line()
+
+
+def test_a_backup_that_the_caller_made_is_imported_stage_by_stage() -> None:
+    store, table = MemoryStore(), Table()
+    backup = made_by_the_caller(store)
+    request = ImportRequest(table_name="orders", s3_uri=("s3://backups/nowhere",), units_per_second=1e9)
+
+    result = import_table(
+        request, work(), ports_of(table, store), ImportReports(lambda _: None), backup=backup
+    )
+
+    written = [
+        key for operation, body in table.calls if operation == "BatchWriteItem" for key in keys_of(body)
+    ]
+    assert (4, "of-the-caller") == (result.written, result.backup_id)
+    assert ["000", "001", "002", "more"] == written
+
+
+def test_an_import_of_the_callers_backup_is_found_again_by_its_identity() -> None:
+    store, table = MemoryStore(), Table()
+    backup = made_by_the_caller(store)
+    request = ImportRequest(table_name="orders", s3_uri=("s3://backups/nowhere",), units_per_second=1e9)
+    ports, reports = ports_of(table, store), ImportReports(lambda _: None)
+    import_table(request, work(), ports, reports, backup=backup)
+
+    again = import_table(request, work(), ports, reports, backup=backup)
+    other = import_table(request, work(), ports, reports, backup=replace(backup, identity="another"))
+
+    assert ("adopt", "new") == (again.start, other.start)
+
+
+@pytest.mark.parametrize(
+    ("told", "allowed", "said"),
+    [
+        ({}, False, []),
+        ({"status": "UPDATING"}, True, ["table orders is UPDATING"]),
+        ({"deletion_protected": True}, True, []),
+        ({"deletion_protected": True}, False, ["protected against deletion"]),
+    ],
+)
+def test_a_table_that_is_not_to_be_written_to_says_why(
+    told: dict[str, Any], allowed: bool, said: list[str]
+) -> None:
+    table = Table(**told)
+    found = list(writable_problems(table.describe(), ports_of(table, MemoryStore()), allow_protected=allowed))
+
+    assert len(said) == len(found)
+    assert all(part in problem.message for part, problem in zip(said, found, strict=True))

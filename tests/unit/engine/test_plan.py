@@ -6,9 +6,9 @@ import pytest
 
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity, MemoryStore, MemoryTable
 from airflow_dynamo_pipeline.engine.existing import Start
-from airflow_dynamo_pipeline.engine.plan import make_plan
+from airflow_dynamo_pipeline.engine.plan import make_plan, store_problems
 from airflow_dynamo_pipeline.engine.ports import TableDescription, Throughput
-from airflow_dynamo_pipeline.engine.requests import ExportRequest
+from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 from airflow_dynamo_pipeline.errors import (
     AccessDenied,
     NotFound,
@@ -18,7 +18,7 @@ from airflow_dynamo_pipeline.errors import (
     Stopped,
     Throttled,
 )
-from tests.unit.engine.world import NO_WAITING, World, index, items, request, work
+from tests.unit.engine.world import NO_WAITING, World, described, index, items, request, work
 
 
 class FailingTable(MemoryTable):
@@ -251,3 +251,37 @@ def test_a_rate_that_eight_segments_hardly_reach_is_said() -> None:
 
     assert ["20,000 units per second may not be reached: one task reads 8 segments at a time"] == fast.said
     assert [] == slow.said
+
+
+class Probed(MemoryStore):
+    """Remembers where it was asked whether objects can be written."""
+
+    def __init__(self, region: str | None = "us-east-1") -> None:
+        super().__init__(region)
+        self.probed: list[str] = []
+
+    def probe(self, key: str) -> None:
+        self.probed.append(key)
+
+
+def test_whether_objects_can_be_written_is_asked_of_the_folder_that_is_named() -> None:
+    store = Probed()
+
+    assert [] == store_problems(S3Location("work", "loads"), described(), store, "_lookups")
+    assert ["loads/_lookups/_probe"] == store.probed
+
+
+@pytest.mark.parametrize(("region", "count"), [("us-east-1", 0), (None, 0), ("eu-west-1", 1)])
+def test_a_bucket_in_another_region_than_the_table_is_not_probed(region: str | None, count: int) -> None:
+    store = Probed(region)
+    found = store_problems(S3Location("work", "loads"), described(), store, "_lookups")
+
+    assert (count, 1 - count) == (len(found), len(store.probed))
+    assert all("bucket work is in eu-west-1, table orders in us-east-1" == one.message for one in found)
+
+
+def test_without_a_table_the_folder_is_probed_all_the_same() -> None:
+    store = Probed("eu-west-1")
+
+    assert [] == store_problems(S3Location("work", ""), None, store, "_lookups")
+    assert ["_lookups/_probe"] == store.probed

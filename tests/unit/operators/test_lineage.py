@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_dynamo_pipeline.operators.capacity import DynamoDBCapacityModeOperator
+from airflow_dynamo_pipeline.operators.lookup import RedshiftToDynamoDBOperator
 from airflow_dynamo_pipeline.operators.native import (
     DynamoDBPointInTimeExportOperator,
     DynamoDBTableImportOperator,
@@ -51,6 +52,11 @@ def new_table(**settings: Any) -> DynamoDBTableImportOperator:
     return DynamoDBTableImportOperator(task_id="new", **given)
 
 
+def mirror(**settings: Any) -> RedshiftToDynamoDBOperator:
+    given = {"sql": "select 1", "table_name": "orders", "key_columns": "id", "s3_uri": f"{BUCKET}/lookups"}
+    return RedshiftToDynamoDBOperator(task_id="mirror", **{**given, **settings})
+
+
 EXPORTED = {
     "manifest_uri": MANIFEST,
     "export_id": EXPORT_ID,
@@ -81,6 +87,18 @@ MADE = {
     "processed_items": 1000,
     "processed_bytes": 70_000,
 }
+
+LOADED = {
+    "table_arn": ARN,
+    "dry_run": False,
+    "rows": 1000,
+    "table_items": 900,
+    "written": 120,
+    "deleted": 20,
+    "rejected": 0,
+    "rejects_uri": None,
+}
+WAREHOUSE = ("redshift://analytics.eu-west-1:5439", "dev")
 
 OPERATORS = [
     (scan, EXPORTED),
@@ -176,6 +194,34 @@ def test_of_changes_that_were_exported_nobody_knows_how_many_items_the_table_has
     assert [(ACCOUNT, "table/orders")] == names(event, "inputs")
     assert {} == event["inputs"][0].get("inputFacets", {})
     assert [(BUCKET, "nightly/orders")] == names(event, "outputs")
+
+
+def test_a_lookup_load_reads_the_database_that_it_was_connected_to_and_writes_the_table() -> None:
+    load = mirror()
+    load.finished(LOADED, {"read_from": WAREHOUSE})
+
+    event = told(load)
+
+    assert ([WAREHOUSE], [(ACCOUNT, "table/orders")]) == (names(event, "inputs"), names(event, "outputs"))
+    assert {"rowCount": 1000} == facet(event["inputs"][0], "inputFacets", "inputStatistics")
+    assert {"rowCount": 100} == facet(event["outputs"][0], "outputFacets", "outputStatistics")
+
+
+def test_a_lookup_load_that_is_rehearsed_reads_the_table_too() -> None:
+    load = mirror(dry_run="true")
+    load.finished({**LOADED, "dry_run": True, "written": 0}, {"read_from": WAREHOUSE})
+
+    event = told(load)
+
+    assert [WAREHOUSE, (ACCOUNT, "table/orders")] == names(event, "inputs")
+    assert {"rowCount": 900} == facet(event["inputs"][1], "inputFacets", "inputStatistics")
+    assert [] == names(event, "outputs")
+
+
+def test_rows_that_were_rejected_are_at_the_place_of_all_loads() -> None:
+    event = told(mirror(), {**LOADED, "rejected": 3, "rejects_uri": f"{BUCKET}/lookups/_lookups/orders/x/"})
+
+    assert [(ACCOUNT, "table/orders"), (BUCKET, "lookups")] == names(event, "outputs")
 
 
 def test_an_import_reads_the_backup_and_writes_the_table() -> None:

@@ -1,0 +1,1 @@
+"""Query results as DynamoDB lookup tables, without Airflow."""

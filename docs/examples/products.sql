@@ -1,0 +1,3 @@
+SELECT product_id, name, price
+FROM products
+WHERE is_listed
