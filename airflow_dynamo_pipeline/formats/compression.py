@@ -67,6 +67,26 @@ class Gzip:
         compressor: Compressor = _gzip_library().compressobj(level=LEVEL, wbits=GZIP_WINDOW_BITS)
         return compressor
 
+    def unpack(self, data: bytes) -> bytes:
+        """Read all members of one's own at once, whose size is known; raises ValueError for damage.
+
+        >>> one = Gzip().open()
+        >>> Gzip().unpack((one.compress(b"a") + one.flush()) * 2)
+        b'aa'
+        """
+        library = _gzip_library()
+        found = []
+        try:
+            while data:
+                member = library.decompressobj(wbits=GZIP_WINDOW_BITS)
+                found.append(member.decompress(data))
+                if not member.eof:
+                    raise ValueError("gzip stream ends too early")
+                data = member.unused_data
+        except library.error as exc:
+            raise ValueError(f"damaged gzip stream: {exc}") from exc
+        return b"".join(found)
+
     def decompress(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Read all members, STEP_BYTES at a time."""
         library = _gzip_library()

@@ -6,22 +6,24 @@ with what the table holds. A row that cannot be an item comes out with the reaso
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from json.encoder import encode_basestring
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 
 from airflow_dynamo_pipeline.errors import InvalidSetting
 from airflow_dynamo_pipeline.items.check import KEY_BYTES
-from airflow_dynamo_pipeline.items.key_texts import key_texts
 from airflow_dynamo_pipeline.items.keys import KeyAttribute
 from airflow_dynamo_pipeline.items.sizes import MAX_ITEM_BYTES, item_bytes
 from airflow_dynamo_pipeline.lookup.bad_rows import row_text
 from airflow_dynamo_pipeline.lookup.fits import mapping_fits
-from airflow_dynamo_pipeline.lookup.fragments import Fragments, KeyRule, Reasons
+from airflow_dynamo_pipeline.lookup.fragments import Fragments, KeyRule, Reasons, Written
 from airflow_dynamo_pipeline.lookup.json_values import normal
 from airflow_dynamo_pipeline.lookup.mapping import ColumnMapping, RowMapping
 from airflow_dynamo_pipeline.lookup.source import Column, RowBatch
@@ -32,7 +34,6 @@ __all__ = ("BadRow", "ConvertedBatch", "RowConverter", "mapping_fits")
 
 _AS_DEFAULTS: Final = ColumnMapping()
 _encode = msgspec.json.Encoder().encode
-_key_values = msgspec.json.Decoder(dict[str, dict[str, str]]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +43,18 @@ class BadRow:
     row: int  # its index in the batch
     reason: str
     text: bytes  # the row as plain JSON, cut to KEPT_BYTES
-    key: str | None  # as key_texts writes it; None: the key itself was at fault
+    key: str | None  # as items.key_texts writes it; None: the key itself was at fault
 
 
 @dataclass(slots=True)
 class ConvertedBatch:
-    """What a batch became: ``items[n]`` is the item of row ``rows[n]``, in the rows' order."""
+    """What a batch became: ``items[n]`` is the item of row ``rows[n]``, in the rows' order; ``keys`` its key.
+
+    A key is spelled as ``items.key_texts`` does.
+    """
 
     items: list[bytes]
+    keys: list[bytes]
     rows: list[int]
     bad: list[BadRow]
 
@@ -85,41 +90,58 @@ class RowConverter:
             (name, f",{encode_basestring(name)}:{_encode(normal(value)).decode()}")
             for name, value in mapping.constants.items()
         ]
-        self._key = [(attribute.name, attribute.tag) for attribute in key]
+        self._key = [attribute.name for attribute in key]
 
     def convert(self, batch: RowBatch) -> ConvertedBatch:
         """Convert rows to items; whatever a row holds, it comes out as an item or as a bad row."""
-        pieces: list[tuple[str, Sequence[str]]] = []
+        found = {column.attribute: column.of(batch.values[index]) for index, column in self._fragments}
         reasons: Reasons = {}
-        for index, column in self._fragments:
-            found, wrong = column.of(batch.values[index])
-            pieces.append((column.attribute, found))
-            for row, reason in wrong.items():
+        for written in found.values():
+            for row, reason in written.wrong.items():
                 reasons[row] = f"{reasons[row]}; {reason}" if row in reasons else reason
-        pieces += [(name, [piece] * batch.rows) for name, piece in self._constants]
-        pieces.sort(key=lambda pair: pair[0])
-        by_row = zip(*[found for _, found in pieces], strict=True)
-        texts = [f"{{{joined[1:]}}}".encode() for joined in map("".join, by_row)]
+        texts = self._texts(found, batch.rows)
+        keys = self._key_texts([found[name] for name in self._key])
         reasons |= _too_large(texts, reasons)
         if not reasons:
-            return ConvertedBatch(texts, list(range(batch.rows)), [])
+            return ConvertedBatch(texts, keys, list(range(batch.rows)), [])
         rows = [row for row in range(batch.rows) if row not in reasons]
-        held = dict(pieces)
-        bad = [self._bad_row(batch, row, reasons[row], held) for row in sorted(reasons)]
-        return ConvertedBatch([texts[row] for row in rows], rows, bad)
+        bad = [self._bad_row(batch, row, reasons[row], found) for row in sorted(reasons)]
+        return ConvertedBatch([texts[row] for row in rows], [keys[row] for row in rows], rows, bad)
 
-    def _bad_row(self, batch: RowBatch, row: int, reason: str, pieces: dict[str, Sequence[str]]) -> BadRow:
+    def _texts(self, found: Mapping[str, Written], rows: int) -> list[bytes]:
+        """The items: of every row the columns' texts, between what is the same in all rows."""
+        named: list[tuple[str, Written | str]] = [*found.items(), *self._constants]
+        between = [""]
+        texts: list[Sequence[str]] = []
+        for _, one in sorted(named, key=itemgetter(0)):
+            if isinstance(one, str):
+                between[-1] += one
+            else:
+                between[-1] += one.before
+                texts.append(one.texts)
+                between.append(one.after)
+        first, *rest = between
+        rest[-1] += "}"
+        same = [repeat(text, rows) for text in rest]
+        pieces = itertools.chain.from_iterable(zip(texts, same, strict=True))
+        if first:  # a comma, as before every attribute
+            by_row = map("".join, zip(repeat(f"{{{first[1:]}", rows), *pieces, strict=True))
+            return [text.encode() for text in by_row]
+        return [b"{" + text[1:].encode() for text in map("".join, zip(*pieces, strict=True))]
+
+    def _key_texts(self, columns: Sequence[Written]) -> list[bytes]:
+        """What ``items.key_texts`` makes of the keys: as the items spell them they are spelled so already."""
+        values = [column.values for column in columns]
+        if len(values) == 1:
+            return [f"[{text}]".encode() for text in values[0]]
+        return [f"[{one},{other}]".encode() for one, other in zip(*values, strict=True)]
+
+    def _bad_row(self, batch: RowBatch, row: int, reason: str, found: Mapping[str, Written]) -> BadRow:
         values = {
             column.name: values[row] for column, values in zip(self._columns, batch.values, strict=True)
         }
-        return BadRow(row, reason, row_text(values), self._key_text([pieces[n][row] for n, _ in self._key]))
-
-    def _key_text(self, pieces: Sequence[str]) -> str | None:
-        if not all(pieces):
-            return None
-        found = _key_values(f"{{{''.join(pieces)[1:]}}}")
-        key = tuple(found[name][tag] for name, tag in self._key)
-        return key_texts([key], [tag for _, tag in self._key])[0].decode()
+        key = [found[name].values[row] for name in self._key]
+        return BadRow(row, reason, row_text(values), f"[{','.join(key)}]" if all(key) else None)
 
 
 def _written(

@@ -56,6 +56,25 @@ class KeyRule:
         return [head + text[1:] for text in held]
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One attribute of a batch: what stands between ``before`` and ``after`` in each row.
+
+    Those are ``,"price":{"N":`` and ``}``; nothing where some rows have no such attribute.
+    """
+
+    texts: Sequence[str]
+    wrong: Reasons  # why some rows have none
+    before: str = ""
+    after: str = ""
+    head: int = 0  # how many characters of a text come before the value
+
+    @property
+    def values(self) -> Sequence[str]:
+        """The JSON text of each row's value, without its type; empty where there is none."""
+        return [text[self.head : -1] for text in self.texts] if self.head else self.texts
+
+
 class Fragments:
     """Writes one attribute from one column."""
 
@@ -78,33 +97,33 @@ class Fragments:
         self._head = f",{encode_basestring(attribute)}:"
         self._null = f'{self._head}{{"NULL":true}}' if null else ""
 
-    def of(self, values: Sequence[object]) -> tuple[list[str], Reasons]:
-        """The pieces for a column's values, in order, and why some could not be written."""
+    def of(self, values: Sequence[object]) -> Written:
+        """What a column's values become, in order."""
         types = set(map(type, values))
         has_null = type(None) in types
         types.discard(type(None))
         if len(types) == 1 and not (has_null and self.key):
             (kind,) = types
             try:
-                return self._together(kind, values, has_null=has_null), {}
+                return self._together(kind, values, has_null=has_null)
             except (KeyError, *UNFIT):
                 pass  # a type without a vector, or a value that has to be looked at by itself
         elif not types and not self.key:
-            return [self._null] * len(values), {}
+            return Written([self._null] * len(values), {})
         return self._singly(values)
 
-    def _together(self, kind: type, values: Sequence[object], *, has_null: bool) -> list[str]:
+    def _together(self, kind: type, values: Sequence[object], *, has_null: bool) -> Written:
         tag, write = self._vectors[kind]
         held = write([value for value in values if value is not None] if has_null else values)
         if self.key is not None:
             held = self.key.all_checked(held)
         head = f'{self._head}{{"{tag}":'
         if not has_null:
-            return [f"{head}{text}}}" for text in held]
+            return Written(held, {}, head, "}")
         left, null = iter(held), self._null
-        return [null if value is None else f"{head}{next(left)}}}" for value in values]
+        return Written([null if value is None else f"{head}{next(left)}}}" for value in values], {})
 
-    def _singly(self, values: Sequence[object]) -> tuple[list[str], Reasons]:
+    def _singly(self, values: Sequence[object]) -> Written:
         pieces, reasons = [], {}
         for row, value in enumerate(values):
             try:
@@ -112,7 +131,8 @@ class Fragments:
             except UNFIT as exc:
                 pieces.append("")
                 reasons[row] = f"column {self._column!r}: {described(value)}: {_said(exc)}"
-        return pieces, reasons
+        head = len(f'{self._head}{{"{self.key.tag}":') if self.key else 0
+        return Written(pieces, reasons, head=head)
 
     def _piece(self, value: object) -> str:
         found = self._one(value)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from airflow_dynamo_pipeline.engine.collector import give_free_memory_back
 from airflow_dynamo_pipeline.engine.ports import ObjectStore, ObjectWriter
 from airflow_dynamo_pipeline.errors import PipelineError
-from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
+from airflow_dynamo_pipeline.formats.compression import Gzip
 
 SPILL_BYTES = 12 * 1024 * 1024  # in memory, before or after compression
 FULL = 2 / 3  # of them that are compressed: no room is left for what is not
@@ -30,7 +30,7 @@ ROWS_PER_BUCKET = 50_000
 FEWEST_BUCKETS, MOST_BUCKETS = 16, 1024
 DIGEST_BYTES = 12  # that two versions of an item have one digest has a chance of one in 2 ** 96
 DIGEST_TEXT = 16  # its base64
-GZIP = COMPRESSIONS["gzip"]
+GZIP = Gzip()
 _hash_begun = hashlib.blake2b(digest_size=DIGEST_BYTES).copy
 
 
@@ -242,7 +242,7 @@ def packed(lines: bytes | bytearray) -> bytes:
 
 def unpacked(data: bytes) -> list[bytes]:
     """The lines that were packed, without their newlines; raises ValueError for damage."""
-    return b"".join(GZIP.decompress([data])).split(b"\n")[:-1] if data else []
+    return GZIP.unpack(data).split(b"\n")[:-1] if data else []
 
 
 def may_repeat(prints: Sequence[bytes], different: AbstractSet[bytes], new: AbstractSet[bytes]) -> bool:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from airflow_dynamo_pipeline.engine.collector import give_free_memory_back, old_objects_set_aside
 from airflow_dynamo_pipeline.errors import Stopped
-from airflow_dynamo_pipeline.items.key_texts import key_texts
-from airflow_dynamo_pipeline.items.keys import KeyReader
 from airflow_dynamo_pipeline.lookup.columns import ConvertedBatch, RowConverter
 from airflow_dynamo_pipeline.lookup.partition import Partition, digests_of
 from airflow_dynamo_pipeline.lookup.plan import LookupPlan
@@ -46,16 +44,11 @@ class Staging:
         self.rejects.write()
         return self.rejects.count <= self.plan.load.max_rejected
 
-    def __post_init__(self) -> None:
-        self._keys = KeyReader(self.plan.key)
-        self._tags = [attribute.tag for attribute in self.plan.key]
-
     def _take(self, converted: ConvertedBatch, rows: int) -> None:
         first = self.meter.rows + 1
         for bad in converted.bad:
             self.rejects.add(first + bad.row, bad)
         if converted.items:
-            keys = key_texts(self._keys.of_all(converted.items), self._tags)
-            self.partition.add(keys, digests_of(converted.items), converted.items)
+            self.partition.add(converted.keys, digests_of(converted.items), converted.items)
         self.meter.rows += rows
         self.meter.rejected = self.rejects.count

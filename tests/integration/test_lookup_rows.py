@@ -206,10 +206,12 @@ def test_infinity_is_null_or_text_as_asked(world: World, settings: Item, wanted:
 
 def test_infinity_is_rejected_where_nothing_is_asked(world: World) -> None:
     here = lookup(world)
-    result = here.load(sql="SELECT 'a' AS id, 9e999 AS v", columns=NAMED, max_rejected=1)
+    sql = "SELECT 'a' AS id, 9e999 AS v UNION ALL SELECT 'b', 1"
+    result = here.load(sql=sql, columns=NAMED, max_rejected=1)
 
     (key,) = here.keys("/rejects/")
-    assert (1, 0, []) == (result.rejected, result.written, here.all_items())
+    assert (1, 1) == (result.rejected, result.written)
+    assert [{"pk": {"S": "b"}, "v": {"N": "1"}}] == here.all_items()
     assert "v" in json.loads(here.world.get(key))["rejected"]["reason"]
 
 

@@ -12,10 +12,12 @@ import pytest
 from airflow_dynamo_pipeline.engine.ports import KeyAttribute
 from airflow_dynamo_pipeline.errors import InvalidSetting
 from airflow_dynamo_pipeline.formats.reading import KEPT_BYTES
+from airflow_dynamo_pipeline.items.key_texts import key_texts
+from airflow_dynamo_pipeline.items.keys import KeyReader
 from airflow_dynamo_pipeline.items.sizes import MAX_ITEM_BYTES
 from airflow_dynamo_pipeline.lookup.columns import RowConverter
 from airflow_dynamo_pipeline.lookup.mapping import ColumnMapping, RowMapping
-from airflow_dynamo_pipeline.lookup.source import Column
+from airflow_dynamo_pipeline.lookup.source import Column, RowBatch
 from tests.unit.lookup.converting import ID, KEY, converted
 
 NUMBER_KEY = (KeyAttribute("id", "N"),)
@@ -251,3 +253,24 @@ def test_the_text_of_a_bad_row_is_cut_between_characters() -> None:
 
     assert KEPT_BYTES - 1 == len(bad.text)
     assert bad.text.decode().endswith("é")
+
+
+@pytest.mark.parametrize(
+    ("tags", "values"),
+    [
+        (["S"], [["P1", 'a "quoted" one', "é\n"]]),
+        (["N"], [[1, 250, 10**30]]),
+        (["N"], [[Decimal("1.50"), 2, "3E2"]]),
+        (["S", "N"], [["a", "b", "c"], [0, -1, 2]]),
+        (["B", "S"], [[b"\x00", b"abc", b"\xff"], ["x", "y", "z"]]),
+    ],
+)
+def test_keys_are_spelled_as_those_of_the_items(tags: list[str], values: list[list[object]]) -> None:
+    key = [KeyAttribute(f'k"{number}', tag) for number, tag in enumerate(tags)]
+    names = [attribute.name for attribute in key]
+    converter = RowConverter([Column(name) for name in names], RowMapping(), key, names)
+
+    found = converter.convert(RowBatch(values, 3))
+
+    assert 3 == len(found.items)
+    assert key_texts(KeyReader(key).of_all(found.items), tags) == found.keys
