@@ -11,7 +11,8 @@ again.
 
 The connection `aws_default` with the permissions that `dynamo-pipeline iam-policy` prints for an export, a
 verification and the three sensors. The bucket must exist. A table that is on-demand or has no
-point-in-time recovery makes its sensor wait: remove the sensors that you do not want.
+point-in-time recovery makes its sensor wait: remove the sensors that you do not want. A go-ahead that is
+still there from an earlier run is taken for one: give each run one of its own.
 
 ### Results
 

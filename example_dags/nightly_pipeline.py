@@ -10,7 +10,9 @@ capacity. `export` reads the table, `exported` sees its manifest, and `check` re
 ### What it needs
 
 The connection `aws_default` with the permissions that `dynamo-pipeline iam-policy` prints for an export, a
-verification and each sensor. Scheduled runs use the defaults of the form: edit them.
+verification and each sensor. Scheduled runs use the defaults of the form: edit them. The go-ahead of `ready`
+has one name for all nights: whoever puts it has to remove it after the export, or from the second night on
+nothing is waited for. The DAG `redshift_lookup_table` shows a go-ahead with the date in its name.
 
 ### Results
 

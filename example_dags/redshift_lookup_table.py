@@ -3,10 +3,12 @@
 ### What it does
 
 It comes paused and runs at three o'clock UTC. `ready` waits for the go-ahead on S3 of whoever fills the
-warehouse, `active` for the table. `mirror` runs the query, compares its rows with what the last load left,
-writes what changed, and deletes what vanished. It refuses to write when the query is empty, when it has a
-fifth fewer rows than the table has items, when keys repeat, or when more items would be deleted than the
-form allows. `check` runs the query once more, reads the whole table, and fails at the first difference.
+warehouse, `active` for the table. The go-ahead has the date of the run in its name, in UTC: one that is named
+the same every night is there from the second night on, and nothing is waited for. `mirror` runs the query,
+compares its rows with what the last load left, writes what changed, and deletes what vanished. It refuses to
+write when the query is empty, when it has a fifth fewer rows than the table has items, when keys repeat, or
+when more items would be deleted than the form allows. `check` runs the query once more, reads the whole
+table, and fails at the first difference.
 
 ### What it needs
 
@@ -57,6 +59,12 @@ WAITING: dict[str, Any] = {
 }
 
 # --8<-- [start:mirror]
+# The end of the interval is the moment of a scheduled run; a run by hand may have none.
+READY = (
+    "{{ (data_interval_end if data_interval_end is defined else dag_run.run_after)"
+    ".strftime(params.ready_uri) }}"
+)
+
 LOAD: dict[str, Any] = {
     "sql": "SELECT product_id, name, price, updated_at FROM programme.products WHERE is_listed",
     "table_name": "{{ params.table_name }}",
@@ -80,7 +88,9 @@ with DAG(
             "s3://backups/lookups", "Work on S3", "Change sets and records of all loads go below this prefix"
         ),
         "ready_uri": params.object_uri(
-            "s3://backups/products-ready", "Go-ahead", "The load waits until this object exists"
+            "s3://backups/products-ready/%Y-%m-%d",
+            "Go-ahead",
+            "The load waits until this object exists; %Y, %m and %d are the date of the run in UTC",
         ),
         "ratio": params.ratio(kind="read and of the write"),
         "max_deletes": params.whole_number(
@@ -89,7 +99,7 @@ with DAG(
     },
     on_failure_callback=failure_notice(TOPIC),
 ) as dag:
-    ready = S3KeyExistsSensor(task_id="ready", bucket_key="{{ params.ready_uri }}", **WAITING)
+    ready = S3KeyExistsSensor(task_id="ready", bucket_key=READY, **WAITING)
     active = DynamoDBTableActiveSensor(task_id="active", table_name="{{ params.table_name }}", **WAITING)
     mirror = RedshiftToDynamoDBOperator(
         task_id="mirror",

@@ -22,7 +22,7 @@ from airflow_dynamo_pipeline.adapters.policies_statements import (
 )
 from airflow_dynamo_pipeline.adapters.policy_settings import PLACE
 from airflow_dynamo_pipeline.engine.requests import S3Location
-from airflow_dynamo_pipeline.lookup.records import ROOT
+from airflow_dynamo_pipeline.lookup.records import table_folder
 from airflow_dynamo_pipeline.lookup.request import MODES
 
 MIRROR = MODES[0]
@@ -59,7 +59,8 @@ def redshift_lookup(given: Given, place: Place) -> Iterator[Statement]:
 def unload_role(given: Given, place: Place) -> Iterator[Statement]:
     """The role by which the warehouse itself writes; AWS knows it as ``IAM_ROLE`` of UNLOAD."""
     location = S3Location.parse(given["s3_uri"])
-    keys = [pattern(location.key(ROOT, given["table_name"], folder)) + "/unload-*" for folder in FOLDERS]
+    table = table_folder(given["table_name"])
+    keys = [pattern(location.key(table, folder)) + "/unload-*" for folder in FOLDERS]
     yield list_objects(location.bucket, keys, place)
     yield Statement("FindBucket", ("s3:GetBucketLocation",), place.bucket(location.bucket))
     files = [place.objects(location.bucket, key) for key in keys]
@@ -85,7 +86,7 @@ def _writes(given: Given) -> Iterator[str]:
 
 
 def _below(given: Given) -> str:
-    return pattern(S3Location.parse(given["s3_uri"]).key(ROOT, given["table_name"])) + "/*"
+    return pattern(S3Location.parse(given["s3_uri"]).key(table_folder(given["table_name"]))) + "/*"
 
 
 def _data_api(given: Given, place: Place) -> Iterator[Statement]:

@@ -40,15 +40,23 @@ class RedshiftDataSource:
 
     def columns(self) -> Sequence[Column]:
         """The result's columns, by a query without rows; raises what ``Statements.run`` raises."""
-        return [found.column for found in self._described()]
+        return [found.column for found in self.source_columns()]
+
+    def source_columns(self) -> Sequence[SourceColumn]:
+        """The columns with the types that the service says; raises likewise."""
+        if self._columns is None:
+            statement = self._statements.run(self._query.probe)
+            page = next(self._statements.pages(statement))
+            self._columns = checked_columns(_columns(page))
+        return self._columns
 
     def facts(self, key_columns: Sequence[str]) -> QueryFacts:
         """Count rows and find keys that repeat; raises likewise."""
-        return facts_of(self._query, key_columns, self._described(), self._selected)
+        return facts_of(self._query, key_columns, self.source_columns(), self._selected)
 
     def batches(self) -> Iterator[RowBatch]:
         """Run the query and hand out its rows, a page of the service at a time."""
-        columns = self._described()
+        columns = self.source_columns()
         statement = self._statements.run(self._query.rows())
         count = 0
         for page in self._statements.pages(statement):
@@ -63,13 +71,6 @@ class RedshiftDataSource:
 
     def close(self) -> None:
         """Nothing is left: a statement that still ran was cancelled."""
-
-    def _described(self) -> Sequence[SourceColumn]:
-        if self._columns is None:
-            statement = self._statements.run(self._query.probe)
-            page = next(self._statements.pages(statement))
-            self._columns = checked_columns(_columns(page))
-        return self._columns
 
     def _selected(self, sql: str, most: int) -> Sequence[Sequence[Any]]:
         """The first rows of a small result."""
@@ -88,6 +89,8 @@ def _columns(page: Reply) -> Sequence[SourceColumn]:
 def _values(
     records: Sequence[Sequence[Field]], columns: Sequence[SourceColumn]
 ) -> Sequence[Sequence[object]]:
+    if not records:
+        return [[] for _ in columns]
     return [
         tidy(column, [parsed(column, _value(field)) for field in fields])
         for column, fields in zip(columns, zip(*records, strict=True), strict=True)

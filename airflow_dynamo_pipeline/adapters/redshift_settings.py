@@ -31,7 +31,7 @@ class RedshiftSettings:
     method: str = "auto"
     unload_above_rows: int = UNLOAD_ABOVE_ROWS
     iam_role: str | None = None  # by which the warehouse writes to S3: an ARN, a chain of them, or "default"
-    kms_key_id: str | None = None  # encrypts what is unloaded
+    kms_key_id: str | None = None  # encrypts what is unloaded; None: the load's own key
     database: str | None = None  # for the Data API, as all that follows
     cluster_identifier: str | None = None
     workgroup_name: str | None = None

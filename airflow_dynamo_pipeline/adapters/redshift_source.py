@@ -11,6 +11,7 @@ from airflow_dynamo_pipeline.adapters.redshift_data import RedshiftDataSource
 from airflow_dynamo_pipeline.adapters.redshift_settings import RedshiftSettings
 from airflow_dynamo_pipeline.adapters.redshift_statements import Statements
 from airflow_dynamo_pipeline.adapters.redshift_unload import (
+    Queries,
     UnloadPlace,
     UnloadSource,
     by_cursor,
@@ -70,6 +71,7 @@ def redshift_source(
     store: ObjectStore,
     location: S3Location,
     region: str | None = None,
+    kms_key_id: str | None = None,
     name: str = "Redshift",
     clock: Clock | None = None,
     stop: threading.Event | None = None,
@@ -80,9 +82,10 @@ def redshift_source(
 
     ``connect`` opens a connection, ``client`` is boto3's redshift-data: the one that
     ``settings.by_data_api`` asks for is required. ``store`` is the bucket of ``location``, below which files
-    are unloaded, ``region`` the bucket's. ``attempt`` tells tries of a task apart.
+    are unloaded, ``region`` the bucket's. ``kms_key_id`` encrypts them where the settings name no key.
+    A ``stop`` that is set cancels the statement under way. ``attempt`` tells tries of a task apart.
     """
-    queries: RowSource
+    queries: Queries
     run: Callable[[str], None]
     if settings.by_data_api:
         clock, stop = clock or SystemClock(), stop or threading.Event()
@@ -91,13 +94,16 @@ def redshift_source(
     elif connect is None:
         raise ValueError("without a cluster or a workgroup a connection is needed")
     else:
-        run, queries = by_cursor(connect), SqlSource(connect, sql, "redshift", name=name)
-    place = _place(settings, location, region)
+        run = by_cursor(connect, stop)
+        queries = SqlSource(connect, sql, "redshift", name=name, stop=stop)
+    place = _place(settings, location, region, kms_key_id)
     unload = UnloadSource(queries, run, store, sql=sql, place=place, warn=warn) if place else None
     return RedshiftSource(settings, queries, unload)
 
 
-def _place(settings: RedshiftSettings, location: S3Location, region: str | None) -> UnloadPlace | None:
+def _place(
+    settings: RedshiftSettings, location: S3Location, region: str | None, kms_key_id: str | None
+) -> UnloadPlace | None:
     """Where rows may be unloaded; None: nowhere."""
     if settings.iam_role is None:
         return None
@@ -105,6 +111,6 @@ def _place(settings: RedshiftSettings, location: S3Location, region: str | None)
         bucket=location.bucket,
         prefix=location.prefix,
         iam_role=settings.iam_role,
-        kms_key_id=settings.kms_key_id,
+        kms_key_id=settings.kms_key_id or kms_key_id,
         region=region,
     )

@@ -34,9 +34,18 @@ BUSY: Final = frozenset(
         "QueryTimeoutException",
     }
 )
-PASSING: Final = re.compile(  # of a failed statement, which has no code
-    r"connection|time[d ]?-?out|serializable isolation|out of memory|too many|terminat|restart|resiz|resum"
-    r"|disk full",
+LASTING: Final = re.compile(  # of a failed statement, which has no code
+    r"syntax error|does not exist|permission denied|unterminated|overflow|cannot be cast|invalid input"
+    r"|division by zero",
+    re.IGNORECASE,
+)
+PASSING: Final = re.compile(  # likewise, if it is not lasting
+    r"\bconnection (?:\w+ )?(?:refused|reset|closed|lost|aborted|terminated|failed|failure|limit)\b"
+    r"|\b(?:closed|lost|broken|terminating|terminated) (?:the )?connection\b"
+    r"|\btoo many (?:connections|clients|sessions|queries|statements|requests)\b"
+    r"|\btimed?[ -]?out\b|\bserializable isolation\b|\bout of memory\b|\bdisk full\b"
+    r"|\b(?:being|been|was) terminated\b|\bterminating\b|\b(?:restart|resiz|resum)(?:ing|ed)\b"
+    r"|\b(?:shutting down|starting up)\b",
     re.IGNORECASE,
 )
 QUOTED: Final = re.compile(r'"[^"]*"')  # names, which may be any word
@@ -179,6 +188,7 @@ def _ended(number: str, reply: Reply) -> Statement:
         return Statement(number, rows if rows >= 0 else None)
     if reply["Status"] == "ABORTED":
         raise ServiceTrouble(f"statement {number} was ended from outside: {said or 'no reason given'}")
-    if PASSING.search(QUOTED.sub("", said)):
+    words = QUOTED.sub("", said)
+    if PASSING.search(words) and not LASTING.search(words):
         raise ServiceTrouble(f"statement {number} failed: {said}")
     raise refusal(said or f"statement {number} failed without a reason")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from airflow_dynamo_pipeline.adapters.sql_errors import sql_errors
+from airflow_dynamo_pipeline.adapters.sql_stopping import asked, go_on
 from airflow_dynamo_pipeline.adapters.sql_text import DIALECTS, QueryText
+from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn
+from airflow_dynamo_pipeline.adapters.unload_columns import in_parquet
 from airflow_dynamo_pipeline.adapters.unload_manifest import UnloadedFile, UnloadManifest
 from airflow_dynamo_pipeline.adapters.unload_values import column_values
 from airflow_dynamo_pipeline.engine.ports import ObjectStore
@@ -31,8 +35,16 @@ class UnloadPlace:
     bucket: str
     prefix: str  # of the load; the source makes a folder of its own below it
     iam_role: str = DEFAULT_ROLE
-    kms_key_id: str | None = None
+    kms_key_id: str | None = None  # None: SSE-S3, whatever the bucket's default is
     region: str | None = None  # of the bucket; required where the warehouse is in another
+
+
+class Queries(RowSource, Protocol):
+    """A source that knows which types the columns have in the database."""
+
+    def source_columns(self) -> Sequence[SourceColumn]:
+        """The columns as ``columns``, with their types."""
+        ...
 
 
 class UnloadSource:
@@ -44,7 +56,7 @@ class UnloadSource:
 
     def __init__(
         self,
-        queries: RowSource,
+        queries: Queries,
         run_statement: Callable[[str], None],
         store: ObjectStore,
         *,
@@ -88,12 +100,14 @@ class UnloadSource:
     def batches(self) -> Iterator[RowBatch]:
         """Run the UNLOAD and hand out the rows of its files.
 
+        Binary columns go to the files as hexadecimal text: Parquet of an UNLOAD has no bytes.
         Raises ImportRefused, ServiceTrouble, InvalidExport where files are missing or others than the
         manifest says, UnexpectedReply where there is no manifest.
         """
         columns = self.columns()
+        sql = self._query.rows([one.name for one in columns], in_parquet(self._queries.source_columns()))
         self._began = True
-        self._run(unload_statement(self._query.rows(), self._prefix, self._place))
+        self._run(unload_statement(sql, self._prefix, self._place))
         manifest = self._manifest(columns)
         if manifest is None:
             return
@@ -209,18 +223,25 @@ def text_constant(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
-def by_cursor(connect: Callable[[], Any]) -> Callable[[str], None]:
-    """What runs a statement without a result by a DB-API connection of its own, outside of a transaction."""
+def by_cursor(connect: Callable[[], Any], stop: threading.Event | None = None) -> Callable[[str], None]:
+    """What runs a statement without a result by a DB-API connection of its own, outside of a transaction.
+
+    A ``stop`` that is set cancels the statement, and Stopped is raised.
+    """
 
     def run(sql: str) -> None:
+        go_on(stop, "connecting")
         with sql_errors("connecting"):
             connection = connect()
         try:
-            with sql_errors("running UNLOAD"):
-                connection.autocommit = True
-                connection.cursor().execute(sql)
+            asked(connection, stop, "running UNLOAD", lambda: _executed(connection, sql))
         finally:
             with contextlib.suppress(Exception):
                 connection.close()
 
     return run
+
+
+def _executed(connection: Any, sql: str) -> None:
+    connection.autocommit = True
+    connection.cursor().execute(sql)

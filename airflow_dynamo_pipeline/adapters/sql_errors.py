@@ -12,21 +12,23 @@ from airflow_dynamo_pipeline.errors import ImportRefused, PipelineError, Problem
 # Classes of SQLSTATE: connection, rollback for concurrency, want of resources, an operator, the system.
 # XX is not among them: Redshift gives it to what S3 denies to an UNLOAD.
 PASSING_STATES: Final = ("08", "40", "53", "55", "57", "58")
-LOGIN_STATE: Final = "28"
+LOGIN_STATES: Final = ("28", "3D")  # who comes, and to which database
 # MySQL: too many connections, shutdown, network, lock wait and deadlock, the most time of a statement
 PASSING_NUMBERS: Final = frozenset({1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 3024, 4031})
 CLIENT_NUMBERS: Final = range(2000, 3000)  # of MySQL's client: no connection, or a lost one
-LOGIN_NUMBERS: Final = frozenset({1044, 1045, 1698})
+LOGIN_NUMBERS: Final = frozenset({1044, 1045, 1049, 1698})
 SQLITE_BUSY: Final = ("SQLITE_BUSY", "SQLITE_LOCKED")
 OF_A_DRIVER: Final = frozenset({"Error", "DatabaseError", "InterfaceError"})
 PASSING_KINDS: Final = frozenset({"OperationalError", "InterfaceError"})
 LOGIN_TEXT: Final = re.compile(
-    r"authentication failed|access denied for user|no pg_hba\.conf entry", re.IGNORECASE
+    r"authentication failed|access denied for user|no pg_hba\.conf entry"
+    r"|(?:database|role) \"[^\"]*\" does not exist",
+    re.IGNORECASE,
 )
 SECRET: Final = re.compile(
     r"((?:password|passwd|pwd|secret|token)\s*[=:]\s*)(?:'[^']*'|\"[^\"]*\"|\S+)", re.IGNORECASE
 )
-MEND_LOGIN: Final = "mend the login and the password of the connection"
+MEND_LOGIN: Final = "mend the database, the login and the password of the connection"
 MEND_QUERY: Final = "run the query by itself in the same database, as the same user"
 MEND_VALUE: Final = "cast the column to text in the query"
 MEND_GRANT: Final = "grant SELECT to the user of the connection"
@@ -99,7 +101,7 @@ def _ours(error: Exception, doing: str) -> PipelineError:
 def _is_login(error: Exception, message: str) -> bool:
     state = _state(error)
     if state is not None:
-        return state.startswith(LOGIN_STATE)
+        return state.startswith(LOGIN_STATES)
     return _number(error) in LOGIN_NUMBERS or LOGIN_TEXT.search(message) is not None
 
 

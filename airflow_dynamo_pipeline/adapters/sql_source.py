@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Context, localcontext
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from airflow_dynamo_pipeline.adapters.query_facts import checked_columns, facts_of
 from airflow_dynamo_pipeline.adapters.sql_errors import sql_errors
-from airflow_dynamo_pipeline.adapters.sql_text import DIALECTS, QueryText, dialect_of
+from airflow_dynamo_pipeline.adapters.sql_stopping import asked, go_on
+from airflow_dynamo_pipeline.adapters.sql_text import AS_TEXT, DIALECTS, QueryText, dialect_of
 from airflow_dynamo_pipeline.adapters.sql_values import JSON_CODES, SourceColumn, described, tidy
 from airflow_dynamo_pipeline.errors import UnexpectedReply
 from airflow_dynamo_pipeline.lookup.source import Column, QueryFacts, RowBatch
@@ -23,6 +25,7 @@ MOST_ROWS: Final = 2**62  # more than that is how a driver says that it does not
 # Redshift's driver moves the point of a numeric by arithmetic, which rounds to the digits of the context.
 EXACT: Final = Context(prec=200)
 
+T = TypeVar("T")
 Rows = Sequence[Sequence[object]]
 
 
@@ -43,16 +46,19 @@ class SqlSource:
         *,
         name: str = "a database",
         batch_rows: int | None = None,
+        stop: threading.Event | None = None,
     ) -> None:
         """``dialect`` is one of DIALECTS, None to tell it by the connection; ``name`` is for messages.
 
-        ``batch_rows`` is the most rows at once; None: 5,000, on Redshift 1,000.
+        ``batch_rows`` is the most rows at once; None: 5,000, on Redshift 1,000. A ``stop`` that is
+        set cancels the statement under way: every method that asks the database raises Stopped.
         """
         self._connect = connect
         self._sql = sql
         self._dialect = None if dialect is None else DIALECTS[dialect]
         self._name = name
         self._batch_rows = batch_rows
+        self._stop = stop
         self._connection: Any = None
         self._columns: Sequence[SourceColumn] | None = None
 
@@ -64,16 +70,24 @@ class SqlSource:
 
     def columns(self) -> Sequence[Column]:
         """The result's columns, by a query without rows; raises ImportRefused or ServiceTrouble."""
-        return [found.column for found in self._described()]
+        return [found.column for found in self.source_columns()]
+
+    def source_columns(self) -> Sequence[SourceColumn]:
+        """The columns with the types that the database says; raises as ``columns`` does."""
+        if self._columns is None:
+            query = self._query()
+            description = self._read("looking at the query's columns", query.probe, _description)
+            self._columns = checked_columns(described(query.dialect.name, description))
+        return self._columns
 
     def facts(self, key_columns: Sequence[str]) -> QueryFacts:
         """Count rows and find keys that repeat; raises ImportRefused or ServiceTrouble."""
-        return facts_of(self._query(), key_columns, self._described(), self._selected)
+        return facts_of(self._query(), key_columns, self.source_columns(), self._selected)
 
     def batches(self) -> Iterator[RowBatch]:
         """Run the query and hand out its rows; raises ImportRefused, ServiceTrouble or UnexpectedReply."""
-        query, columns = self._query(), self._described()
-        parsed = [found.name for found in columns if found.code in JSON_CODES]
+        query, columns = self._query(), self.source_columns()
+        parsed = {found.name: AS_TEXT for found in columns if found.code in JSON_CODES}
         sql = query.rows([found.name for found in columns], parsed)
         fetched = self._by_server_cursor if query.dialect.cursors else self._by_cursor
         for rows in fetched(sql, _Pace(self._batch_rows or query.dialect.batch_rows)):
@@ -92,48 +106,48 @@ class SqlSource:
 
     def _open(self) -> Any:
         if self._connection is None:
-            with sql_errors(f"connecting to {self._name}"):
+            go_on(self._stop, doing := f"connecting to {self._name}")
+            with sql_errors(doing):
                 self._connection = self._connect()
             self._dialect = self._dialect or dialect_of(self._connection)
         return self._connection
 
-    def _described(self) -> Sequence[SourceColumn]:
-        if self._columns is None:
-            query = self._query()
-            with self._reading("looking at the query's columns") as cursor:
-                cursor.execute(query.probe)
-                found = described(query.dialect.name, cursor.description)
-            self._columns = checked_columns(found)
-        return self._columns
-
     def _selected(self, sql: str, most: int) -> Rows:
         """The first rows of a small result."""
-        with self._reading("counting rows") as cursor:
-            cursor.execute(sql)
-            return _plain(cursor.fetchmany(most))
+        return self._read("counting rows", sql, lambda cursor: _plain(cursor.fetchmany(most)))
 
-    @contextlib.contextmanager
-    def _reading(self, doing: str) -> Iterator[Any]:
-        """A cursor for one small query, the transaction of which ends with it."""
+    def _read(self, doing: str, sql: str, found: Callable[[Any], T]) -> T:
+        """What a cursor has for one small query, the transaction of which ends with it."""
         connection = self._open()
-        with sql_errors(doing), localcontext(EXACT):
+
+        def work() -> T:
             cursor = connection.cursor()
-            yield cursor
+            cursor.execute(sql)
+            result = found(cursor)
             cursor.close()
+            return result
+
+        result = self._asked(doing, work)
         _end(connection)
+        return result
 
     def _by_server_cursor(self, sql: str, pace: _Pace) -> Iterator[Rows]:
         connection = self._open()
-        with sql_errors("running the query"):
+
+        def declared() -> Any:
             if getattr(connection, "autocommit", False):
                 connection.autocommit = False  # a cursor lives in a transaction
             cursor = connection.cursor()
             cursor.execute(f"DECLARE {CURSOR} CURSOR FOR {sql}")
+            return cursor
+
+        def fetched() -> tuple[Rows, Any]:
+            cursor.execute(f"FETCH FORWARD {pace.rows} FROM {CURSOR}")
+            return _plain(cursor.fetchall()), cursor.rowcount
+
+        cursor = self._asked("running the query", declared)
         while True:
-            with sql_errors("fetching rows"), localcontext(EXACT):
-                cursor.execute(f"FETCH FORWARD {pace.rows} FROM {CURSOR}")
-                rows = _plain(cursor.fetchall())
-                said = cursor.rowcount
+            rows, said = self._asked("fetching rows", fetched)
             _check(len(rows), said)
             if not rows:
                 break
@@ -144,19 +158,28 @@ class SqlSource:
     def _by_cursor(self, sql: str, pace: _Pace) -> Iterator[Rows]:
         connection = self._open()
         count = 0
-        with sql_errors("running the query"):
+
+        def executed() -> Any:
             cursor = _unbuffered(connection)
             cursor.execute(sql)
+            return cursor
+
+        def fetched() -> tuple[Rows, Any]:
+            return _plain(cursor.fetchmany(pace.rows)), cursor.rowcount
+
+        cursor = self._asked("running the query", executed)
         while True:
-            with sql_errors("fetching rows"), localcontext(EXACT):
-                rows = _plain(cursor.fetchmany(pace.rows))
-                said = cursor.rowcount
+            rows, said = self._asked("fetching rows", fetched)
             if not rows:
                 break
             count += len(rows)
             pace.saw(rows)
             yield rows
         _check(count, said)
+
+    def _asked(self, doing: str, work: Callable[[], T]) -> T:
+        with localcontext(EXACT):
+            return asked(self._connection, self._stop, doing, work)
 
 
 class _Pace:
@@ -171,6 +194,11 @@ class _Pace:
         sample = rows[:: max(1, len(rows) // FIRST_ROWS)]
         width = sum(_width(value) for row in sample for value in row) / len(sample)
         self.rows = max(1, min(self._most, int(BATCH_BYTES / max(width, 1.0))))
+
+
+def _description(cursor: Any) -> Sequence[Sequence[Any]]:
+    found: Sequence[Sequence[Any]] = cursor.description
+    return found
 
 
 def _width(value: object) -> int:

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow_dynamo_pipeline.errors import ImportRefused, Problem
 
 SHOWN_KEYS: Final = 5  # of those that repeat
+AS_TEXT: Final = "CAST({} AS text)"
+PLAIN: Final = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,6 +22,8 @@ class Dialect:
 
     name: str
     quote: str = '"'
+    quotes_all: bool = True  # whether a plain name is quoted, too
+    folds: bool = False  # whether texts that differ are equal, as by case: keys are grouped by their bytes
     backslashes: bool = False  # whether one in a text constant escapes what follows
     limit: bool = True  # whether LIMIT is understood
     cursors: bool = False  # whether DECLARE and FETCH FORWARD are
@@ -31,6 +35,8 @@ class Dialect:
         >>> DIALECTS["mysql"].quoted("a`b")
         '`a``b`'
         """
+        if not self.quotes_all and PLAIN.fullmatch(name):
+            return name
         return f"{self.quote}{name.replace(self.quote, self.quote * 2)}{self.quote}"
 
 
@@ -40,9 +46,10 @@ DIALECTS: Final = {
         Dialect(name="postgresql", cursors=True),
         # 1,000 is the most that FETCH takes on a cluster of one node
         Dialect(name="redshift", cursors=True, backslashes=True, batch_rows=1000),
-        Dialect(name="mysql", quote="`", backslashes=True),
+        Dialect(name="mysql", quote="`", backslashes=True, folds=True),
         Dialect(name="sqlite"),
-        Dialect(name="other", limit=False),
+        # BigQuery, Spark and Hive take what is between " for a text
+        Dialect(name="other", limit=False, quotes_all=False),
     )
 }
 DRIVERS: Final = {  # by the first part of the module that a connection's class is from
@@ -87,14 +94,13 @@ class QueryText:
         """One row, one number: how many rows there are."""
         return f"SELECT count(*) FROM {self._nested}"
 
-    def rows(self, columns: Sequence[str] = (), as_text: Collection[str] = ()) -> str:
-        """Its rows; those columns ``as_text`` are converted by the database."""
-        if not as_text:
+    def rows(self, columns: Sequence[str] = (), converted: Mapping[str, str] | None = None) -> str:
+        """Its rows; ``converted`` has the expressions, by name, of columns that the database converts."""
+        if not converted:
             return f"SELECT * FROM {self._nested}"
+        quoted = {name: self.dialect.quoted(name) for name in columns}
         wanted = ", ".join(
-            f"CAST({self.dialect.quoted(name)} AS text) AS {self.dialect.quoted(name)}"
-            if name in as_text
-            else self.dialect.quoted(name)
+            f"{converted[name].format(quoted[name])} AS {quoted[name]}" if name in converted else quoted[name]
             for name in columns
         )
         return f"SELECT {wanted} FROM {self._nested}"
@@ -105,7 +111,9 @@ class QueryText:
 
     def repeated(self, keys: Sequence[str]) -> str:
         """The first of these keys, each with its rows."""
-        names = ", ".join(map(self.dialect.quoted, keys))
+        names = ", ".join(
+            f"min({name})" if self.dialect.folds else name for name in map(self.dialect.quoted, keys)
+        )
         most = f" LIMIT {SHOWN_KEYS}" if self.dialect.limit else ""
         return f"SELECT {names}, count(*) {self._repeated(keys)} ORDER BY {names}{most}"
 
@@ -116,6 +124,8 @@ class QueryText:
     def _repeated(self, keys: Sequence[str]) -> str:
         names = [self.dialect.quoted(key) for key in keys]
         given = " AND ".join(f"{name} IS NOT NULL" for name in names)
+        if self.dialect.folds:
+            names = [f"CAST({name} AS binary)" for name in names]
         return f"FROM {self._nested} WHERE {given} GROUP BY {', '.join(names)} HAVING count(*) > 1"
 
 

@@ -75,8 +75,17 @@ def described(dialect: str, description: Sequence[Sequence[Any]]) -> list[Source
 
 def named(name: str, type_name: str) -> SourceColumn:
     """A column of which the type's name is known, as ``varchar`` or ``numeric(38,10)``."""
-    kind = type_name.lower().partition("(")[0].strip()
+    kind = type_word(type_name)
     return SourceColumn(name, NAMED_KINDS.get(kind, "other"), type_name, kind in SINGLE_NAMES)
+
+
+def type_word(type_name: str) -> str:
+    """The name of a type without its width.
+
+    >>> type_word("NUMERIC(38,10)")
+    'numeric'
+    """
+    return type_name.lower().partition("(")[0].strip()
 
 
 def _name(name: object) -> str:

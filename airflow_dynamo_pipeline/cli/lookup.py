@@ -135,7 +135,7 @@ def _source(
 ) -> RowSource:
     password = os.environ.get(SOURCE_PASSWORD)
     if uri is not None and uri.dialect != "redshift":
-        return SqlSource(uri.connecting(password), load.sql, uri.dialect, name=uri.name)
+        return SqlSource(uri.connecting(password), load.sql, uri.dialect, name=uri.name, stop=ports.stop)
     return redshift_source(
         settings,
         load.sql,
@@ -144,6 +144,7 @@ def _source(
         store=ports.store,
         location=unload_folder(load),
         region=ports.store.region() if settings.iam_role else None,
+        kms_key_id=load.s3_sse_kms_key_id,
         name="Redshift" if uri is None else uri.name,
         clock=ports.clock,
         stop=ports.stop,

@@ -7,7 +7,7 @@ called from the main thread, in which a source runs its queries, too.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
@@ -16,6 +16,8 @@ from airflow_dynamo_pipeline.errors import InvalidRequest, MissingLibrary, NotFo
 
 DIALECTS: Final = {"postgres": "postgresql", "redshift": "redshift", "mysql": "mysql", "sqlite": "sqlite"}
 IS_REDSHIFT: Final = "redshift"  # in a PostgreSQL connection's extra: it leads to Redshift
+NO_REGION: Final = ".None:"  # where the amazon provider's hook puts the region of a cluster
+REGION: Final = "AWS_DEFAULT_REGION"
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +37,11 @@ class SqlConnection:
 
     def connect(self) -> Any:
         """Open a DB-API connection; raises what the driver raises, and our own tree for calls to AWS."""
-        with translated("redshift:GetClusterCredentials", self.name):  # where it is by IAM
-            return self.hook.get_conn()
+        try:
+            with translated("redshift:GetClusterCredentials", self.name):  # where it is by IAM
+                return self.hook.get_conn()
+        except InvalidRequest as refused:
+            raise InvalidRequest(self._with_region_hint(problem) for problem in refused.problems) from refused
 
     def dataset(self) -> tuple[str, str] | None:
         """OpenLineage's namespace of the database, and its name; None where the hook cannot tell."""
@@ -46,7 +51,16 @@ class SqlConnection:
         except Exception as error:  # noqa: BLE001  lineage never fails what it tells of
             log.debug("no lineage is told of %s: %s", self.name, error)
             return None
-        return (f"{found.scheme}://{authority}", found.database) if authority and found.database else None
+        if NO_REGION in authority or not (authority and found.database):
+            return None
+        return f"{found.scheme}://{authority}", found.database
+
+    def _with_region_hint(self, problem: Problem) -> Problem:
+        """The hooks hand no region of the task to the client that asks for a login."""
+        if problem.where != "region_name":
+            return problem
+        aws_conn_id = getattr(self.hook, "aws_conn_id", None) or "named by aws_conn_id"
+        return replace(problem, hint=f"give the AWS connection {aws_conn_id} a region_name, or set {REGION}")
 
 
 def sql_connection(conn_id: str) -> SqlConnection:
@@ -72,7 +86,7 @@ def sql_connection(conn_id: str) -> SqlConnection:
 
 
 def redshift_connection(conn_id: str, aws_conn_id: str | None) -> SqlConnection:
-    """A connection to Redshift; one with ``iam`` gets its login by ``aws_conn_id``.
+    """A connection to Redshift; one with ``iam`` gets its login, and the region of it, by ``aws_conn_id``.
 
     Raises NotFound and MissingLibrary.
     """

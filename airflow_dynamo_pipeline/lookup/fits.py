@@ -30,7 +30,7 @@ def mapping_fits(
     names = [column.name for column in columns]
     yield from _columns(names)
     yield from _named(names, mapping, key_columns)
-    yield from _key(mapping, key, key_columns)
+    yield from _key(names, mapping, key, key_columns)
     yield from _attributes(names, mapping, key)
     yield from _constants(mapping)
 
@@ -64,7 +64,13 @@ def _meant(name: str, names: Sequence[str]) -> str:
     return f"its columns are {', '.join(names[:MOST_LISTED])}{more}"
 
 
-def _key(mapping: RowMapping, key: Sequence[KeyAttribute], key_columns: Sequence[str]) -> Iterator[Problem]:
+def _key(
+    names: Sequence[str],
+    mapping: RowMapping,
+    key: Sequence[KeyAttribute],
+    key_columns: Sequence[str],
+) -> Iterator[Problem]:
+    """A column that the query does not have is told of elsewhere: what it would become is no finding."""
     schema = [attribute.name for attribute in key]
     found = [mapping.attribute(column) for column in key_columns]
     if len(found) != len(schema):
@@ -72,6 +78,8 @@ def _key(mapping: RowMapping, key: Sequence[KeyAttribute], key_columns: Sequence
         message = f"{len(found)} given; the table's key has {len(schema)}: {', '.join(schema)}"
         yield Problem("key_columns", message, hint)
     for column, attribute, wanted in zip(key_columns, found, key, strict=False):
+        if column not in names:
+            continue
         if attribute != wanted.name:
             message = f"column {column!r} becomes {attribute!r}; the table's key attribute is {wanted.name!r}"
             yield Problem("key_columns", message, f'use columns={{"{column}": {{"name": "{wanted.name}"}}}}')

@@ -26,7 +26,8 @@ from airflow_dynamo_pipeline.formats.compression import Gzip
 SPILL_BYTES = 12 * 1024 * 1024  # in memory, before or after compression
 FULL = 2 / 3  # of them that are compressed: no room is left for what is not
 AHEAD_BYTES = 8 * 1024 * 1024  # of what was spilled, read at once: a call costs as much as half a megabyte
-ROWS_PER_BUCKET = 50_000
+TOGETHER = 8192  # prints that are given to their buckets at once
+ROWS_PER_BUCKET = 80_000
 FEWEST_BUCKETS, MOST_BUCKETS = 16, 1024
 DIGEST_BYTES = 12  # that two versions of an item have one digest has a chance of one in 2 ** 96
 DIGEST_TEXT = 16  # its base64
@@ -108,6 +109,10 @@ class Partition:
     spill_bytes: int = SPILL_BYTES
     count: int = 0
     _size: int = 0
+    _waiting_size: int = 0
+    _waiting_keys: list[bytes] = field(default_factory=list)
+    _waiting_digests: list[bytes] = field(default_factory=list)
+    _waiting_items: list[bytes] = field(default_factory=list)
     _prints: list[list[bytes]] = field(default_factory=list)
     _items: list[list[bytes]] = field(default_factory=list)
     _packed: list[list[_Packed]] = field(default_factory=list)
@@ -120,30 +125,49 @@ class Partition:
 
     def add(self, keys: Sequence[bytes], digests: Sequence[bytes], items: Sequence[bytes] = ()) -> None:
         """Keep prints, and the items themselves where they are given; what is too much is spilled."""
+        if len(digests) != len(keys) or len(items) not in (0, len(keys)):
+            raise ValueError(f"{len(keys)} keys, {len(digests)} digests and {len(items)} items")
+        with self._lock:
+            self.count += len(keys)
+            self._waiting_keys += keys
+            self._waiting_digests += digests
+            self._waiting_items += items
+            self._waiting_size += sum(map(len, keys)) + (DIGEST_TEXT + 2) * len(keys)
+            self._waiting_size += sum(map(len, items)) + len(items)
+            is_full = self._size + self._waiting_size >= self.spill_bytes
+            if is_full or len(self._waiting_keys) >= TOGETHER:
+                self._share_out()
+
+    def _share_out(self) -> None:
+        """Give what waits to its buckets: many at once, for each bucket costs something by itself."""
+        keys, digests, items = self._waiting_keys, self._waiting_digests, self._waiting_items
+        self._waiting_keys, self._waiting_digests, self._waiting_items = [], [], []
+        self._size += self._waiting_size
+        self._waiting_size = 0
         mask = self.buckets - 1
         shares = [crc & mask for crc in map(zlib.crc32, keys)]
         prints = _shared_out(self.buckets, shares, map(b"\t".join, zip(keys, digests, strict=True)))
         texts = _shared_out(self.buckets, shares, items) if items else []
-        with self._lock:
-            for here, lines in zip((*self._prints, *self._items), (*prints, *texts), strict=False):
-                if lines:
-                    here.append(lines)
-            self.count += len(keys)
-            self._size += sum(map(len, prints)) + sum(map(len, texts))
-            if self._size >= self.spill_bytes:
-                self._pack()
-                give_free_memory_back()
-                if self._size >= self.spill_bytes * FULL:
-                    self._spill()
+        for here, lines in zip((*self._prints, *self._items), (*prints, *texts), strict=False):
+            if lines:
+                here.append(lines)
+        if self._size >= self.spill_bytes:
+            self._pack()
+            give_free_memory_back()
+            if self._size >= self.spill_bytes * FULL:
+                self._spill()
 
     def close(self) -> None:
         """Nothing more will be added: leave little in memory."""
+        self._share_out()
         self._pack()
         if self._spilled and self._size:
             self._spill()
 
     def pieces(self, bucket: int) -> Iterator[Piece]:
         """What a bucket holds, in pieces, in the order in which they were added."""
+        if self._waiting_keys:
+            self._share_out()
         if self._spilled and bucket not in self._ahead.buckets:
             self._ahead = _Ahead(range(0), [])
             give_free_memory_back()

@@ -24,7 +24,7 @@ from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.errors import LookupRefused, Problem
 from airflow_dynamo_pipeline.lookup.columns import mapping_fits
 from airflow_dynamo_pipeline.lookup.ports import LookupPorts
-from airflow_dynamo_pipeline.lookup.records import ROOT, LookupPlace, RunRecord, TableState
+from airflow_dynamo_pipeline.lookup.records import LookupPlace, RunRecord, TableState, table_folder
 from airflow_dynamo_pipeline.lookup.request import LookupRequest
 from airflow_dynamo_pipeline.lookup.source import Column, RowSource
 
@@ -126,7 +126,7 @@ def make_lookup_plan(load: LookupRequest, source: RowSource, work: Work, ports: 
     if table is not None:
         problems += _table_problems(load, table, ports)
         rate = finding(problems, "ratio", lambda: read_rate(reading_of(load), table, ports.reading.capacity))
-    problems += store_problems(load.location, table, ports.store, f"{ROOT}/{load.table_name}")
+    problems += store_problems(load.location, table, ports.store, table_folder(load.table_name))
     columns: Sequence[Column] | None = ()
     known = None
     if table is not None and not any(problem.where == "s3_uri" for problem in problems):

@@ -106,9 +106,18 @@ class TableState(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     full_compared_at: datetime | None = None
 
 
+def table_folder(table_name: str) -> str:
+    """What all loads of a table share lies below it, whether it is asked for by name or by ARN.
+
+    >>> table_folder("arn:aws:dynamodb:eu-west-1:111122223333:table/products")
+    '_lookups/products'
+    """
+    return f"{ROOT}/{table_name.rpartition('/')[2]}"
+
+
 def work_folder(load: LookupRequest) -> str:
     """Below it lies what is spilled or unloaded, by the holder of the lease or by dry runs."""
-    return load.location.key(ROOT, load.table_name, "dry" if load.dry_run else "work")
+    return load.location.key(table_folder(load.table_name), "dry" if load.dry_run else "work")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,7 @@ class LookupPlace:
 
     def shared(self, *names: str) -> str:
         """The key of an object that all runs for the table share."""
-        return self.location.key(ROOT, self.table_name, *names)
+        return self.location.key(table_folder(self.table_name), *names)
 
     def key(self, *names: str) -> str:
         """The key of an object of this run."""

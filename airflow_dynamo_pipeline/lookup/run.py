@@ -123,6 +123,7 @@ class LookupRun:
             self._ports.say(f"{change_set.counts.changes:,} changes were decided on by an earlier attempt")
         else:
             decision = self._decide(source)
+            source.close()  # writing may take hours, for which no database has to wait
             change_set = decision.change_set
         record_version = self._commit(change_set, is_new=decision is not None)
         self._refuse_another_table(change_set)

@@ -90,7 +90,7 @@ class ReadBack:
         def ask() -> None:
             nonlocal left
             reply = self._call(left)
-            found.extend(reply.Responses.get(self._table_name, []))
+            found.extend(item for some in reply.Responses.values() for item in some)  # by name, or by ARN
             left = [bytes(key) for some in reply.UnprocessedKeys.values() for key in some.Keys]
             if left:
                 raise Throttled(f"{len(left)} keys of {self._table_name} were not processed")

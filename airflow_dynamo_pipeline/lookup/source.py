@@ -79,5 +79,8 @@ class RowSource(Protocol):
         ...
 
     def close(self) -> None:
-        """End the query and remove what it left behind, such as unloaded files; never raises."""
+        """End the query and remove what it left behind, such as unloaded files; never raises.
+
+        It may be called again.
+        """
         ...

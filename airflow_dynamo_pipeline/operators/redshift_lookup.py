@@ -35,7 +35,8 @@ class RedshiftToDynamoDBOperator(SqlToDynamoDBOperator):
     :param unload_above_rows: with ``auto``: up to so many rows are not unloaded; default 500,000.
     :param iam_role: the role by which the warehouse writes to S3: an ARN, a chain of them with commas
         between, or ``default``.
-    :param kms_key_id: KMS key that encrypts what is unloaded; default: the bucket's settings.
+    :param kms_key_id: KMS key that encrypts what is unloaded; default: ``s3_sse_kms_key_id``. With neither,
+        UNLOAD encrypts with SSE-S3, whatever the bucket's default is.
     :param database: for the Data API: the database.
     :param cluster_identifier: for the Data API: the provisioned cluster.
     :param workgroup_name: for the Data API: the workgroup of Redshift Serverless.
@@ -91,6 +92,7 @@ class RedshiftToDynamoDBOperator(SqlToDynamoDBOperator):
             "store": ports.store,
             "location": unload_folder(load),
             "region": ports.store.region() if settings.iam_role else None,
+            "kms_key_id": load.s3_sse_kms_key_id,
             "clock": ports.clock,
             "stop": ports.stop,
             "warn": ports.warn,

@@ -222,4 +222,6 @@ class SqlToDynamoDBOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook])
 
     def _sql_source(self, load: LookupRequest, connection: SqlConnection) -> RowSource:
         self._read_from = connection.dataset()
-        return SqlSource(connection.connect, load.sql, connection.dialect, name=connection.name)
+        return SqlSource(
+            connection.connect, load.sql, connection.dialect, name=connection.name, stop=self._stop
+        )

@@ -6,8 +6,10 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pendulum
 import pytest
 
 from airflow_dynamo_pipeline.adapters.lookup_client import open_lookup
@@ -21,6 +23,7 @@ from tests.services.postgres import Postgres, postgres
 from tests.services.process import free_port
 
 BUCKET = "shop"
+NIGHT = pendulum.datetime(2026, 7, 2, 3, tz="UTC")
 LOOKUP_TABLE, GENERATIONS = "product_lookup", "product_generations"
 CONF = {
     "table_name": LOOKUP_TABLE,
@@ -160,6 +163,21 @@ def test_generations_are_loaded_beside_each_other_by_any_connection(home: Home) 
     assert first is not None
     assert second is not None
     assert ("name 7", "seven") == (first["name"], second["name"])
+
+
+@pytest.mark.parametrize(
+    "moments",
+    [{"data_interval_end": NIGHT}, {"dag_run": SimpleNamespace(run_after=NIGHT)}],
+    ids=["scheduled", "by hand"],
+)
+def test_every_night_waits_for_a_go_ahead_of_its_own(moments: dict[str, Any]) -> None:
+    dag = dag_bag().dags["redshift_lookup_table"]
+    ready = dag.get_task("ready")
+    context: Any = {**moments, "params": {"ready_uri": dag.params["ready_uri"]}}
+
+    found = ready.render_template(ready.bucket_key, context, jinja_env=dag.get_template_env())
+
+    assert "s3://backups/products-ready/2026-07-02" == found
 
 
 def test_nothing_is_written_before_the_preconditions_nor_told_before_the_check() -> None:

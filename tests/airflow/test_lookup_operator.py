@@ -1,5 +1,6 @@
 """The operators of lookup loads against the real services and a real PostgreSQL, attempt by attempt."""
 
+import contextlib
 import copy
 import json
 import threading
@@ -14,6 +15,7 @@ from airflow_dynamo_pipeline.adapters.redshift_settings import COERCIONS as OF_R
 from airflow_dynamo_pipeline.airflow_versions import AirflowFailException, Asset, Stats
 from airflow_dynamo_pipeline.errors import ServiceTrouble, Stopped
 from airflow_dynamo_pipeline.lookup.request import COERCIONS
+from airflow_dynamo_pipeline.operators import redshift_lookup
 from airflow_dynamo_pipeline.operators.links import DynamoDBTableLink, S3PrefixLink
 from airflow_dynamo_pipeline.operators.lookup import RedshiftToDynamoDBOperator, SqlToDynamoDBOperator
 from airflow_dynamo_pipeline.operators.sql_lookup import ATTRIBUTES
@@ -29,6 +31,7 @@ if TYPE_CHECKING:  # stubs, which only the checker has
 pytestmark = pytest.mark.usefixtures("aws_default")
 NewTask = Callable[..., FakeTask]
 SQL = "SELECT id, name, price FROM products ORDER BY id"
+SLEEP = "SELECT 'P1' AS id, CAST(pg_sleep(120) AS text) AS slept"
 ROWS = 60
 SLOW = 25  # write units a second; every item is one
 
@@ -424,6 +427,57 @@ def stopped_after_calls(calls: int, load: SqlToDynamoDBOperator, task: FakeTask)
     finally:
         patched.undo()
         killer.join()
+
+
+@pytest.mark.parametrize("kind", ["postgres", "redshift"])
+def test_on_kill_is_heard_while_the_query_runs(
+    kind: str, load: Make, products: Postgres, new_task: NewTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator: SqlToDynamoDBOperator = load(sql=SLEEP)
+    if kind == "postgres":
+        pytest.importorskip("airflow.providers.postgres")
+        shop = {**redshift_connection(products), "port": products.port, "conn_type": kind, "extra": {}}
+        monkeypatch.setenv("AIRFLOW_CONN_SHOP", json.dumps(shop))
+        settings = {name: getattr(operator, name) for name in ("sql", "table_name", "key_columns", "s3_uri")}
+        operator = SqlToDynamoDBOperator(task_id="load", conn_id="shop", **settings)
+    ended = threading.Event()
+
+    def kill() -> None:
+        with contextlib.closing(products.psycopg2()) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while not ended.is_set():
+                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+                if cursor.fetchone()[0]:
+                    operator.on_kill()
+                    return
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with pytest.raises(Stopped, match="the statement is cancelled"):
+            operator.execute(context_of(new_task()))
+    finally:
+        ended.set()
+        killer.join()
+        products.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        )  # PostgreSQL sees no connection that was closed
+
+
+def test_what_is_unloaded_may_have_the_loads_own_key(
+    load: Make, new_task: NewTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[str] = []
+
+    def source(*_arguments: Any, kms_key_id: str, **_settings: Any) -> Any:
+        keys.append(kms_key_id)
+        raise ServiceTrouble("no more is asked")
+
+    monkeypatch.setattr(redshift_lookup, "redshift_source", source)
+
+    with pytest.raises(ServiceTrouble, match="no more is asked"):
+        load(s3_sse_kms_key_id="k").execute(context_of(new_task()))
+    assert ["k"] == keys
 
 
 def test_on_kill_before_execute_does_nothing_and_an_operator_can_be_copied(

@@ -15,6 +15,7 @@ import boto3
 from airflow_dynamo_pipeline.adapters.lookup_wiring import lookup_ports
 from airflow_dynamo_pipeline.adapters.redshift_unload import UnloadPlace, UnloadSource
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
+from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn
 from airflow_dynamo_pipeline.adapters.wiring import engine_config
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.lookup.progress import LookupReports
@@ -40,6 +41,10 @@ class Products:
     def columns(self) -> Sequence[Column]:
         """The query's columns."""
         return [Column(name, kind) for name, kind in COLUMNS.items()]
+
+    def source_columns(self) -> Sequence[SourceColumn]:
+        """The same, without types of a database."""
+        return [SourceColumn(name, kind) for name, kind in COLUMNS.items()]
 
     def facts(self, key_columns: Sequence[str]) -> QueryFacts:
         """What the database counted."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +22,7 @@ from airflow_dynamo_pipeline.adapters.redshift_statements import Statements, War
 from airflow_dynamo_pipeline.adapters.s3 import S3Store
 from airflow_dynamo_pipeline.adapters.sql_source import SqlSource
 from airflow_dynamo_pipeline.engine.requests import S3Location
-from airflow_dynamo_pipeline.errors import ImportRefused, NotFound, Refused, ServiceTrouble
+from airflow_dynamo_pipeline.errors import ImportRefused, NotFound, Refused, ServiceTrouble, Stopped
 from airflow_dynamo_pipeline.lookup.source import Column, RepeatedKey, RowSource
 from tests.clock import ManualClock
 from tests.services import aws_client
@@ -39,6 +41,7 @@ NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE 
 WAYS = ("sqlite", "psycopg2", "redshift", "data_api", "unload_cursor", "unload_data_api")
 OF_POSTGRES = WAYS[1:]
 UNLOADS = WAYS[4:]
+SLEEPING = "pg_stat_activity WHERE wait_event = 'PgSleep'"
 TYPES = """
 SELECT CAST('1234567890123456789012345678.0123456789' AS numeric(38, 10)) AS exact,
        CAST(9223372036854775807 AS bigint) AS large, CAST(-7 AS smallint) AS small,
@@ -331,6 +334,63 @@ def test_a_lost_connection_is_worth_a_retry(make: Make) -> None:
 
     with pytest.raises(ServiceTrouble):
         rows_of(source)
+
+
+@contextlib.contextmanager
+def once_it_sleeps(database: Postgres, action: Callable[[], object]) -> Iterator[None]:
+    """Do something from another thread when a statement of the database sleeps."""
+    gone = threading.Event()
+
+    def wait() -> None:
+        with contextlib.closing(database.psycopg2()) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            while not gone.is_set():
+                cursor.execute(f"SELECT count(*) FROM {SLEEPING}")
+                if cursor.fetchone()[0]:
+                    action()
+                    return
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        gone.set()
+        thread.join()
+
+
+def told_by_signal() -> None:
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "redshift"])
+@pytest.mark.parametrize("by_signal", [False, True])
+def test_a_stop_ends_the_statement_under_way(database: Postgres, driver: str, by_signal: bool) -> None:
+    """A signal's handler runs in the thread that asks, which a driver in C would not let it."""
+    stop = threading.Event()
+    connect = database.redshift if driver == "redshift" else database.psycopg2
+    source = SqlSource(connect, "SELECT pg_sleep(120)", stop=stop)
+    held = signal.signal(signal.SIGUSR1, lambda *_: stop.set())
+    try:
+        with (
+            once_it_sleeps(database, told_by_signal if by_signal else stop.set),
+            pytest.raises(Stopped, match="while fetching rows; the statement is cancelled"),
+        ):
+            rows_of(source)
+    finally:
+        signal.signal(signal.SIGUSR1, held)
+        source.close()
+
+    assert [] == [one.name for one in threading.enumerate() if one.name.startswith("sql")]
+    if driver == "psycopg2":
+        assert 0 == sleeping(database)
+    database.run(f"SELECT pg_terminate_backend(pid) FROM {SLEEPING}")  # PostgreSQL sees no closed connection
+
+
+def sleeping(database: Postgres) -> int:
+    with contextlib.closing(database.psycopg2()) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {SLEEPING}")
+        return int(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize("way", UNLOADS, indirect=True)

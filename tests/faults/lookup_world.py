@@ -259,7 +259,7 @@ class LookupAttempt:
             self.calls = list(door.calls)
             self.struck = list(door.script.struck)
             door.frozen.set()  # whoever waits for a strike that never came goes on
-        assert self.source.closed == 1, "the query was not ended"
+        assert self.source.closed, "the query was not ended"
         assert not ON_TABLES & set(self.operations), "a load changed a table itself"
 
     @property

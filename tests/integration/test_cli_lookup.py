@@ -173,4 +173,4 @@ def test_a_file_that_is_not_there_is_refused(command: Command) -> None:
     done = command.run("--source-uri", "sqlite:////no/such/shop.db", *QUICK)
 
     assert (10, "") == (done.code, done.out)
-    assert "unable to open database file" in done.err
+    assert "there is no file" in done.err

@@ -27,7 +27,6 @@ UNLOAD = re.compile(
 )
 TYPES: dict[int, tuple[str, Any]] = {  # PostgreSQL's code: Redshift's name, Arrow's type
     16: ("boolean", pa.bool_()),
-    17: ("binary varying", pa.binary()),
     20: ("bigint", pa.int64()),
     21: ("smallint", pa.int16()),
     23: ("integer", pa.int32()),
@@ -41,7 +40,10 @@ TYPES: dict[int, tuple[str, Any]] = {  # PostgreSQL's code: Redshift's name, Arr
     3802: ("super", pa.string()),
     1042: ("character", pa.string()),
 }
-NUMERIC, WITH_ZONE = 1700, 1184
+NUMERIC, WITH_ZONE, BYTES = 1700, 1184, 17
+FROM_VARBYTE = """
+CREATE FUNCTION from_varbyte(bytea, text) RETURNS text LANGUAGE sql AS 'SELECT encode($1, $2)'
+"""
 
 
 class Unloader:
@@ -74,11 +76,14 @@ class Unloader:
     def _unload(self, query: str, bucket: str, prefix: str, encrypted: dict[str, Any]) -> None:
         with contextlib.closing(self._postgres.psycopg2()) as connection, connection.cursor() as cursor:
             as_text(cursor, (114, 3802))
+            cursor.execute(FROM_VARBYTE)  # gone with the transaction
             try:
                 cursor.execute(query)
             except Exception as error:
                 lost = "08006"  # psycopg2 has no state for a connection that is gone
                 raise _error(getattr(error, "pgcode", None) or lost, str(error)) from error
+            if any(column.type_code == BYTES for column in cursor.description):
+                raise _error("0A000", "UNLOAD to PARQUET does not support columns of type VARBYTE")
             columns = [_typed(column) for column in cursor.description]
             rows = [_utc(row, columns) for row in cursor.fetchall()]
         entries = []

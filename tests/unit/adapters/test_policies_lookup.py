@@ -35,10 +35,17 @@ def test_objects_are_written_below_the_folder_of_the_table_alone() -> None:
     assert {"StringLike": {"s3:prefix": "l/_lookups/products/*"}} == found["ListObjects"]["Condition"]
 
 
+@pytest.mark.parametrize(("of", "sid"), [(SQL, "WriteRecords"), (ROLE, "WriteFiles")])
+def test_a_table_by_arn_has_the_folder_that_it_has_by_name(of: str, sid: str) -> None:
+    by_arn = statements(of, table_name="arn:aws:dynamodb:eu-west-1:111122223333:table/products")
+
+    assert statements(of)[sid]["Resource"] == by_arn[sid]["Resource"]
+
+
 @pytest.mark.parametrize(
     ("given", "reads", "writes"),
     [
-        ({}, ["BatchGetItem", "Scan"], ["BatchWriteItem", "PutItem"]),
+        ({}, ["BatchGetItem", "Scan"], ["BatchWriteItem", "DeleteItem", "PutItem"]),
         ({"mode": "upsert"}, ["BatchGetItem", "Scan"], ["BatchWriteItem", "PutItem"]),
         ({"mode": "insert_only"}, ["BatchGetItem", "Scan"], ["PutItem"]),
         ({"mode": "update_existing"}, ["BatchGetItem", "Scan"], ["PutItem"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from airflow_dynamo_pipeline.adapters.memory import MemoryStore
 from airflow_dynamo_pipeline.adapters.redshift_settings import RedshiftSettings
 from airflow_dynamo_pipeline.adapters.redshift_source import RedshiftSource, redshift_source
 from airflow_dynamo_pipeline.engine.requests import S3Location
-from airflow_dynamo_pipeline.errors import InvalidRequest
+from airflow_dynamo_pipeline.errors import InvalidRequest, Stopped
 from airflow_dynamo_pipeline.lookup.source import Column, QueryFacts, RowBatch
 
 ROLE = "arn:aws:iam::123456789012:role/unload"
@@ -162,3 +163,71 @@ def test_all_problems_are_named_at_once() -> None:
 
 def test_a_chain_of_roles_is_a_role() -> None:
     assert f"{ROLE},{ROLE}" == RedshiftSettings.from_settings({"iam_role": f"{ROLE},{ROLE}"}).iam_role
+
+
+class Unloading:
+    """A connection of Redshift with one column and no row, which notes its statements."""
+
+    description = (("a", 23, None, None, None, None, None),)
+    rowcount = -1
+    autocommit = False
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def cursor(self) -> Unloading:
+        return self
+
+    def execute(self, sql: str) -> None:
+        self.statements.append(sql)
+
+    def fetchmany(self, _most: int) -> Sequence[Sequence[int]]:
+        return [(0,)]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("own", "of_load", "wanted"),
+    [({}, "load", "'load'"), ({"kms_key_id": "own"}, "load", "'own'"), ({}, None, None)],
+)
+def test_what_is_unloaded_has_the_loads_key_unless_it_has_its_own(
+    own: dict[str, str], of_load: str | None, wanted: str | None
+) -> None:
+    connection = Unloading()
+    source = redshift_source(
+        RedshiftSettings.from_settings({"method": "unload", "iam_role": ROLE, **own}),
+        "SELECT 1 AS a",
+        connect=lambda: connection,
+        store=MemoryStore(),
+        location=S3Location("b", "p"),
+        kms_key_id=of_load,
+    )
+    source.facts(["a"])
+
+    assert [] == list(source.batches())
+    lines = [line for line in connection.statements[-1].splitlines() if line.startswith("KMS_KEY_ID")]
+    assert ([f"KMS_KEY_ID {wanted} ENCRYPTED"] if wanted else []) == lines
+
+
+def test_a_stop_is_heard_by_a_source_with_a_connection() -> None:
+    stop = threading.Event()
+    connection = Unloading()
+    source = redshift_source(
+        RedshiftSettings.from_settings({"method": "unload", "iam_role": ROLE}),
+        "SELECT 1 AS a",
+        connect=lambda: connection,
+        store=MemoryStore(),
+        location=S3Location("b", "p"),
+        stop=stop,
+    )
+    source.facts(["a"])
+    asked = list(connection.statements)
+    stop.set()
+
+    with pytest.raises(Stopped):
+        source.facts(["a"])
+    with pytest.raises(Stopped):
+        list(source.batches())
+    assert asked == connection.statements

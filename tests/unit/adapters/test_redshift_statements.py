@@ -146,6 +146,34 @@ def test_an_exception_while_waiting_cancels_the_statement() -> None:
         ({"Status": "FAILED", "Error": "S3ServiceException:Access Denied"}, ImportRefused, "s3:PutObject"),
         ({"Status": "FAILED", "Error": "Serializable isolation violation"}, ServiceTrouble, "isolation"),
         ({"Status": "FAILED", "Error": "Connection refused"}, ServiceTrouble, "refused"),
+        *[
+            ({"Status": "FAILED", "Error": f"ERROR: {said}"}, ServiceTrouble, said.split()[0])
+            for said in (
+                "server closed the connection unexpectedly",
+                "terminating connection due to administrator command",
+                'connection limit "500" exceeded for user "loader"',
+                "too many connections for database",
+                "canceling statement due to statement timeout",
+                "S3CurlException: operation timed out",
+                "Disk Full",
+                "Out of Memory",
+                "the cluster is resizing",
+                "the database system is shutting down",
+            )
+        ],
+        *[
+            ({"Status": "FAILED", "Error": f"ERROR: {said}"}, ImportRefused, said.split()[0])
+            for said in (
+                "unterminated quoted string at or near",
+                "permission denied for relation connections",
+                "column q.resume_date does not exist",
+                "function connection_limit(integer) does not exist",
+                "Numeric data overflow: too many digits",
+                "invalid input syntax for integer: connection refused",
+                "column resume_date must appear in the GROUP BY clause",
+                "subquery has too many columns",
+            )
+        ],
         ({"Status": "ABORTED"}, ServiceTrouble, "ended from outside"),
     ],
 )
@@ -211,3 +239,10 @@ def test_a_field_of_an_unknown_kind_is_an_error() -> None:
 
     with pytest.raises(UnexpectedReply, match="listValue"):
         list(RedshiftDataSource(statements(client), "SELECT n FROM t").batches())
+
+
+def test_a_result_without_rows_is_a_reply_that_no_count_has() -> None:
+    client = DataApi(DONE, pages=[page(), page()])
+
+    with pytest.raises(UnexpectedReply, match="a count is one number, and 0 rows came"):
+        RedshiftDataSource(statements(client), "SELECT n FROM t").facts(["n"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -23,7 +24,15 @@ from airflow_dynamo_pipeline.adapters.redshift_unload import (
     text_constant,
     unload_statement,
 )
-from airflow_dynamo_pipeline.errors import InvalidExport, MissingLibrary, ServiceTrouble, UnexpectedReply
+from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn
+from airflow_dynamo_pipeline.errors import (
+    ImportRefused,
+    InvalidExport,
+    MissingLibrary,
+    ServiceTrouble,
+    Stopped,
+    UnexpectedReply,
+)
 from airflow_dynamo_pipeline.lookup.source import Column, QueryFacts, RowBatch
 from tests.unit.adapters.test_sql_source import OperationalError
 
@@ -40,10 +49,14 @@ class Queries:
     def __init__(self, *columns: Column, rows: int = 5) -> None:
         self.found = columns or (Column("n", "number"), Column("t", "text"))
         self.rows = rows
+        self.types: dict[str, object] = {}  # codes or names, by column
         self.closed = False
 
     def columns(self) -> Sequence[Column]:
         return self.found
+
+    def source_columns(self) -> Sequence[SourceColumn]:
+        return [SourceColumn(one.name, one.kind, self.types.get(one.name)) for one in self.found]
 
     def facts(self, key_columns: Sequence[str]) -> QueryFacts:
         return QueryFacts(rows=self.rows, repeated_keys=0)
@@ -401,3 +414,82 @@ def test_rows_that_do_not_come_out_of_a_file_are_missed(monkeypatch: pytest.Monk
 
     with pytest.raises(InvalidExport, match="gave 0 rows; the manifest says 3"):
         rows_of(Warehouse().source())
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (6551, 'FROM_VARBYTE("t", \'hex\') AS "t"'),
+        (17, 'FROM_VARBYTE("t", \'hex\') AS "t"'),
+        ("varbyte", 'FROM_VARBYTE("t", \'hex\') AS "t"'),
+        ("Binary Varying(20)", 'FROM_VARBYTE("t", \'hex\') AS "t"'),
+        (3000, 'ST_AsHexEWKB("t") AS "t"'),
+        (3001, 'ST_AsHexEWKB("t") AS "t"'),
+        ("geometry", 'ST_AsHexEWKB("t") AS "t"'),
+        ("geography", 'ST_AsHexEWKB("t") AS "t"'),
+    ],
+)
+def test_types_that_parquet_cannot_have_are_unloaded_as_hexadecimal_text(kind: object, wanted: str) -> None:
+    found = pa.table({"t": ["00ff", None], "n": [1, 2]})
+    queries = Queries(Column("n", "number"), Column("t", "binary"))
+    queries.types["t"] = kind
+    warehouse = Warehouse(found)
+
+    assert [(1, b"\x00\xff"), (2, None)] == rows_of(warehouse.source(queries))
+    sql = text_constant(f'SELECT "n", {wanted} FROM (\n{SQL}\n) q')
+    assert f"UNLOAD ({sql})" == warehouse.statements[0].split("\nTO ")[0]
+
+
+def test_a_sketch_is_refused_by_name_before_anything_is_unloaded() -> None:
+    queries = Queries()
+    queries.types["t"] = "hllsketch"
+    warehouse = Warehouse()
+
+    with pytest.raises(ImportRefused, match="'t' is an HLLSKETCH") as caught:
+        rows_of(warehouse.source(queries))
+    assert "cast it in the query" in str(caught.value.problems[0].hint)
+    assert [] == warehouse.statements
+
+
+class Cancellable:
+    """A connection whose statement goes on until it is cancelled; it sets the stop when it begins."""
+
+    autocommit = False
+    closed = False
+
+    def __init__(self, stop: threading.Event) -> None:
+        self.cancelled = threading.Event()
+        self._stop = stop
+
+    def cursor(self) -> Any:
+        return self
+
+    def execute(self, sql: str) -> None:
+        self._stop.set()
+        assert self.cancelled.wait(30)
+        raise OperationalError("canceling statement due to user request")
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_stop_cancels_an_unload() -> None:
+    stop = threading.Event()
+    connection = Cancellable(stop)
+    before = threading.enumerate()
+
+    with pytest.raises(Stopped, match="running UNLOAD"):
+        by_cursor(lambda: connection, stop)("UNLOAD")
+    assert connection.closed
+    assert before == threading.enumerate()
+
+
+def test_after_a_stop_no_unload_begins() -> None:
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(Stopped, match="before connecting"):
+        by_cursor(lambda: pytest.fail("connected"), stop)("UNLOAD")

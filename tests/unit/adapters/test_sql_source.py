@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import sys
+import threading
 import types
 from collections.abc import Sequence
 from datetime import time, timedelta
@@ -16,7 +18,13 @@ from airflow_dynamo_pipeline.adapters.sql_errors import clean, sql_errors
 from airflow_dynamo_pipeline.adapters.sql_source import SqlSource
 from airflow_dynamo_pipeline.adapters.sql_text import DIALECTS, QueryText, one_statement
 from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn, described, named, parsed, tidy
-from airflow_dynamo_pipeline.errors import ImportRefused, PipelineError, ServiceTrouble, UnexpectedReply
+from airflow_dynamo_pipeline.errors import (
+    ImportRefused,
+    PipelineError,
+    ServiceTrouble,
+    Stopped,
+    UnexpectedReply,
+)
 from airflow_dynamo_pipeline.lookup.source import Column
 
 
@@ -228,6 +236,10 @@ def test_what_passes_is_worth_a_retry(error: Exception) -> None:
         (OperationalError(1045, "Access denied for user 'x'"), "connection", "password of the connection"),
         (with_state(OperationalError("no"), pgcode="28P01"), "connection", "password of the connection"),
         (OperationalError("FATAL:  password authentication failed for user"), "connection", "password of"),
+        (OperationalError('FATAL:  database "shop" does not exist'), "connection", "mend the database"),
+        (OperationalError('FATAL:  role "me" does not exist'), "connection", "mend the database"),
+        (with_state(OperationalError("no"), pgcode="3D000"), "connection", "mend the database"),
+        (OperationalError(1049, "Unknown database 'shop'"), "connection", "mend the database"),
         (OverflowError("year 10000 is out of range"), "sql", "cast the column to text"),
     ],
 )
@@ -312,3 +324,117 @@ def test_a_file_of_sqlite_is_read_as_any_other_database() -> None:
     found = SqlSource(lambda: connection, "SELECT * FROM t")
 
     assert [("a", b"\x00\xff"), ("b", None)] == all_rows(found)
+
+
+def test_a_plain_name_is_quoted_only_where_the_mark_is_known() -> None:
+    """What is between double quotes is a text in BigQuery, Spark and Hive, and all rows have one key."""
+    query = QueryText("SELECT 1", DIALECTS["other"])
+
+    assert query.repeated(["id", "nr_2"]).startswith("SELECT id, nr_2, count(*) FROM")
+    assert ['"2nd"', '"a b"', "été"] == [query.dialect.quoted(name) for name in ("2nd", "a b", "été")]
+    assert '"id"' == DIALECTS["postgresql"].quoted("id")
+
+
+def test_keys_of_mysql_repeat_only_where_their_bytes_do() -> None:
+    """Its usual collations take 'a' and 'A' for equal, which are two keys of a table."""
+    query = QueryText("SELECT 1", DIALECTS["mysql"])
+    groups = "WHERE `k` IS NOT NULL GROUP BY CAST(`k` AS binary) HAVING count(*) > 1"
+
+    assert f"SELECT min(`k`), count(*) FROM (\nSELECT 1\n) q {groups} ORDER BY min(`k`) LIMIT 5" == (
+        query.repeated(["k"])
+    )
+    assert f"SELECT count(*) FROM (SELECT 1 AS one FROM (\nSELECT 1\n) q {groups}) r" == (
+        query.repeated_count(["k"])
+    )
+
+
+def test_after_a_stop_nothing_is_asked() -> None:
+    stop = threading.Event()
+    stop.set()
+    found = SqlSource(lambda: pytest.fail("connected"), "SELECT 1", stop=stop)
+
+    for ask in (found.columns, lambda: found.facts(["a"]), lambda: all_rows(found)):
+        with pytest.raises(Stopped, match="before connecting to a database"):
+            ask()
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "redshift"])
+def test_a_stop_is_heard_between_statements_and_between_fetches(dialect: str) -> None:
+    stop = threading.Event()
+    cursor = Cursor([(number, None) for number in range(300)])
+    found = SqlSource(lambda: Connection(cursor), "SELECT 1", dialect, batch_rows=100, stop=stop)
+    batches = found.batches()
+    next(batches)
+    asked = list(cursor.statements)
+    stop.set()
+
+    with pytest.raises(Stopped, match="before fetching rows"):
+        next(batches)
+    with pytest.raises(Stopped, match="before counting rows"):
+        found.facts(["a"])
+    assert asked == cursor.statements
+
+
+def test_a_stop_closes_a_connection_that_has_no_cancel() -> None:
+    stop, closed = threading.Event(), threading.Event()
+
+    class Working(Cursor):
+        def execute(self, sql: str) -> None:
+            stop.set()
+            assert closed.wait(30)
+            raise OperationalError("the connection is closed")
+
+    class Closing(Connection):
+        def close(self) -> None:
+            closed.set()
+
+    before = threading.enumerate()
+
+    with pytest.raises(Stopped, match="looking at the query's columns"):
+        SqlSource(lambda: Closing(Working()), "SELECT 1", "mysql", stop=stop).columns()
+    assert before == threading.enumerate()
+
+
+@pytest.mark.parametrize("name", ["_usock", "_sock", "fileno"])
+def test_a_stop_ends_what_a_driver_reads_from_its_socket(name: str) -> None:
+    stop = threading.Event()
+
+    class Reading(Cursor):
+        def execute(self, sql: str) -> None:
+            stop.set()
+            assert b"" == ours.recv(1)
+            raise OperationalError("server has gone away")
+
+    class Wired(Connection):
+        def close(self) -> None:
+            raise AssertionError("a statement is under way")
+
+    ours, servers = socket.socketpair()
+    with ours, servers:
+        ours.settimeout(30)
+        connection = Wired(Reading())
+        setattr(connection, name, ours.fileno if name == "fileno" else ours)
+
+        with pytest.raises(Stopped, match="the statement is cancelled"):
+            SqlSource(lambda: connection, "SELECT 1", "mysql", stop=stop).columns()
+
+
+def test_an_error_without_a_stop_stays_what_it_is() -> None:
+    class Failing(Cursor):
+        def execute(self, sql: str) -> None:
+            raise ProgrammingError("syntax error")
+
+    with pytest.raises(ImportRefused, match="syntax error"):
+        SqlSource(lambda: Connection(Failing()), "SELECT 1", "mysql", stop=threading.Event()).columns()
+
+
+def test_a_stop_interrupts_sqlite() -> None:
+    stop = threading.Event()
+    connection = sqlite3.connect(":memory:")
+    connection.create_function("told", 1, lambda _: stop.set())
+    endless = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE told(i) = 1"
+    )
+
+    with pytest.raises(Stopped, match="the statement is cancelled"):
+        all_rows(SqlSource(lambda: connection, endless, stop=stop))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,6 +119,7 @@ class World:
         self.prices: list[PricesOf] = []
         self.error: PipelineError | None = None
         self.rejected = self.refused = 0
+        self.stop = threading.Event()
 
     def run(self, *arguments: str, **env: str) -> Result:
         return CliRunner().invoke(main_module.main, arguments, prog_name="dynamo-pipeline", env=env)
@@ -135,7 +137,7 @@ class World:
             def region(self) -> str:
                 return "eu-west-1"
 
-        return Ports(store=Store(), warn=warn)
+        return Ports(store=Store(), warn=warn, stop=self.stop)
 
     def redshift_source(self, settings: RedshiftSettings, sql: str, **arguments: Any) -> Any:
         self.settings.append(settings)
@@ -276,6 +278,21 @@ def test_what_is_unloaded_goes_beside_the_loads_own_objects(world: World) -> Non
     (source,) = world.sources
     assert "s3://backups/l/_lookups/products/work" == source["location"].uri()
     assert ("eu-west-1", "redshift://cluster:5439/dev") == (source["region"], source["name"])
+
+
+def test_what_is_unloaded_may_have_the_loads_own_key(world: World) -> None:
+    world.run(*REDSHIFT, "--iam-role", ROLE, "--s3-sse-kms-key-id", "k")
+
+    assert ["k"] == [source["kms_key_id"] for source in world.sources]
+
+
+def test_a_query_hears_the_loads_stop(world: World) -> None:
+    world.stop.set()
+    world.run(*LOOKUP)
+
+    (source,) = world.sources
+    with pytest.raises(Stopped):
+        source.columns()
 
 
 def test_the_query_may_stand_in_a_file(world: World, tmp_path: Path) -> None:

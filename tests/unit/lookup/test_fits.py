@@ -93,6 +93,14 @@ def test_key_columns_become_the_tables_key() -> None:
     ] == found(["product"], RowMapping(), KEY, ["product"])
 
 
+def test_a_key_column_that_is_not_there_is_one_problem_with_the_column_that_was_meant() -> None:
+    key = (KeyAttribute("product_id", "S"),)
+
+    assert [("key_columns", "the query has no column 'Product_ID'", "did you mean 'product_id'?")] == found(
+        ["product_id", "price"], RowMapping(), key, ["Product_ID"]
+    )
+
+
 @pytest.mark.parametrize(
     ("key", "key_columns", "message"),
     [

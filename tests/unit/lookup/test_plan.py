@@ -308,3 +308,12 @@ def test_a_work_without_a_state_has_a_place_of_its_own() -> None:
     plan = make_lookup_plan(asked(), products(), work(run="dag|task|-1|other"), here.ports)
 
     assert (Start.NEW, "r0", None) == (plan.start, plan.state and plan.state.run_id, plan.record)
+
+
+def test_a_table_by_arn_is_probed_where_the_load_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, probed = world(), list[str]()
+    monkeypatch.setattr(here.store, "probe", probed.append)
+
+    here.plan(table_name="arn:aws:dynamodb:eu-west-1:111122223333:table/products")
+
+    assert ["loads/_lookups/products/_probe"] == probed

@@ -85,7 +85,7 @@ def test_a_table_equals_its_query_afterwards() -> None:
     result = here.load(source)
 
     assert WANTED == here.table.held
-    assert ("new", 3, 3, 1) == (result.start, result.rows, result.written, source.closed)
+    assert ("new", 3, 3, True) == (result.start, result.rows, result.written, source.closed > 0)
     assert (True, PLACE.run_id) == (state(here).is_applied, state(here).run_id)
     assert (True, None) == (record(here).is_done, record(here).after_state)
 
@@ -119,6 +119,22 @@ def test_the_query_is_closed_whatever_happens() -> None:
     with pytest.raises(LookupRefused):
         here.load(source)
     assert 1 == source.closed
+
+
+def test_the_query_is_closed_before_the_first_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    here, source = world(), products(*AFTER)
+    closed = []
+    write = here.table.write
+
+    def look(operation: str, body: bytes) -> bytes:
+        closed.append(source.closed)
+        return write(operation, body)
+
+    monkeypatch.setattr(here.table, "write", look)
+    here.load(source)
+
+    assert closed
+    assert 0 not in closed
 
 
 def test_a_dry_run_decides_and_writes_nothing_to_the_table() -> None:

@@ -85,6 +85,17 @@ def test_items_that_are_not_there_are_left_out() -> None:
     assert [product("a", "x")] == [json.loads(bytes(item)) for item in found]
 
 
+def test_items_are_found_under_whatever_name_the_reply_gives_the_table(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = world(product("a"))
+    get = here.table.get
+    by_arn = b'"arn:aws:dynamodb:eu-west-1:111122223333:table/products":'
+    monkeypatch.setattr(here.table, "get", lambda body: get(body).replace(b'"products":', by_arn))
+
+    assert 1 == len(here.read_back().items(keys("a")))
+
+
 def test_keys_that_were_not_processed_are_asked_for_again() -> None:
     table = world(*(product(f"P{n}") for n in range(5)))
     table.table.unprocessed = lambda number: {1: 3, 2: 1}.get(number, 0)
