@@ -19,6 +19,7 @@ from airflow_dynamo_pipeline.airflow_versions import AirflowFailException
 from airflow_dynamo_pipeline.errors import Temporary
 from airflow_dynamo_pipeline.operators import time_budget
 from airflow_dynamo_pipeline.operators.capacity import DynamoDBCapacityModeOperator
+from airflow_dynamo_pipeline.operators.lookup import RedshiftToDynamoDBOperator, SqlToDynamoDBOperator
 from airflow_dynamo_pipeline.operators.native import (
     DynamoDBPointInTimeExportOperator,
     DynamoDBTableImportOperator,
@@ -36,8 +37,16 @@ SECRETS = {
     "secret key": "wJalrSECRETKEYbPxRfiCYEXAMPLEKEY",
     "session token": "FwoGZXIvSESSIONTOKENdzEXAMPLE",
     "password of a URL": "URLPASSWORDhunter2",
+    "password of a database": "DATABASEPASSWORDhunter3",
 }
 MANIFEST = "s3://backups/x/AWSDynamoDB/01/manifest-summary.json"
+LOAD: dict[str, Any] = {
+    "task_id": "t",
+    "sql": "SELECT 'P1' AS id",
+    "table_name": "orders",
+    "key_columns": "id",
+    "s3_uri": "s3://backups/x",
+}
 KINDS: dict[str, Callable[[], Any]] = {
     "export": lambda: DynamoDBExportOperator(task_id="t", table_name="orders", s3_uri="s3://backups/x"),
     "auto export": lambda: DynamoDBExportOperator(
@@ -51,6 +60,11 @@ KINDS: dict[str, Callable[[], Any]] = {
     ),
     "native import": lambda: DynamoDBTableImportOperator(
         task_id="t", table_name="new", manifest_uri=MANIFEST
+    ),
+    "lookup load": lambda: SqlToDynamoDBOperator(conn_id="shop", **LOAD),
+    "lookup load from Redshift": lambda: RedshiftToDynamoDBOperator(**LOAD),
+    "lookup load by the Data API": lambda: RedshiftToDynamoDBOperator(
+        cluster_identifier="analytics", database="dev", **LOAD
     ),
     "capacity": lambda: DynamoDBCapacityModeOperator(task_id="t", table_name="orders", mode="on_demand"),
 }
@@ -109,6 +123,10 @@ def connected(patch: pytest.MonkeyPatch, url: str) -> None:
     }
     told = {"conn_type": "aws", "login": "AKIDEXAMPLE", "password": SECRETS["secret key"], "extra": extra}
     patch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(told))
+    patch.setenv("AIRFLOW_CONN_SHOP", json.dumps({"conn_type": "sqlite", "host": ":memory:"}))
+    nowhere = {"conn_type": "redshift", "host": "127.0.0.1", "port": 1, "login": "me", "schema": "dev"}
+    nowhere["password"] = SECRETS["password of a database"]
+    patch.setenv("AIRFLOW_CONN_REDSHIFT_DEFAULT", json.dumps(nowhere))
 
 
 @dataclass
