@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.errors import InvalidRequest, Problem
-from airflow_dynamo_pipeline.lookup.records import work_folder
+from airflow_dynamo_pipeline.lookup.records import scratch_folder
 from airflow_dynamo_pipeline.lookup.request import LookupRequest
 
 Load = TypeVar("Load")
@@ -36,4 +36,4 @@ def both(load: Callable[[], Load], source: Callable[[], Source]) -> tuple[Load, 
 
 def unload_folder(load: LookupRequest) -> S3Location:
     """Where an UNLOAD for a load makes folders: among the work files, which the next load removes."""
-    return S3Location(load.location.bucket, work_folder(load))
+    return S3Location(load.location.bucket, scratch_folder(load))

@@ -27,7 +27,7 @@ from airflow_dynamo_pipeline.lookup.request import MODES
 
 MIRROR = MODES[0]
 CONDITIONAL = ("insert_only", "update_existing")  # each item is put under a condition
-FOLDERS = ("work", "dry")  # of loads and of dry runs, as lookup.records.work_folder
+FOLDERS = ("scratch", "dry")  # of loads and of dry runs, as lookup.records.scratch_folder
 REDSHIFT = ("redshift", "redshift-serverless")
 OWN_STATEMENTS = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
 

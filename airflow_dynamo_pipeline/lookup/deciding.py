@@ -19,7 +19,7 @@ from airflow_dynamo_pipeline.lookup.partition import Partition, buckets_for
 from airflow_dynamo_pipeline.lookup.plan import LookupPlan
 from airflow_dynamo_pipeline.lookup.ports import LookupPorts
 from airflow_dynamo_pipeline.lookup.progress import LookupReports, Meter
-from airflow_dynamo_pipeline.lookup.records import ChangeSet, Counts, work_folder
+from airflow_dynamo_pipeline.lookup.records import ChangeSet, Counts, scratch_folder
 from airflow_dynamo_pipeline.lookup.rejects import Rejects
 from airflow_dynamo_pipeline.lookup.source import QueryFacts, RowSource
 from airflow_dynamo_pipeline.lookup.staging import Staging
@@ -215,7 +215,7 @@ class Deciding:
         return next((name for kind, name in names.items() if isinstance(table, kind)), "table")
 
     def _partition(self, name: str, buckets: int) -> Partition:
-        prefix = f"{work_folder(self._plan.load)}/{self._attempt}-{name}-"
+        prefix = f"{scratch_folder(self._plan.load)}/{self._attempt}-{name}-"
         partition = Partition(store=self._ports.store, prefix=prefix, buckets=buckets)
         self._partitions.append(partition)
         return partition

@@ -115,9 +115,9 @@ def table_folder(table_name: str) -> str:
     return f"{ROOT}/{table_name.rpartition('/')[2]}"
 
 
-def work_folder(load: LookupRequest) -> str:
+def scratch_folder(load: LookupRequest) -> str:
     """Below it lies what is spilled or unloaded, by the holder of the lease or by dry runs."""
-    return load.location.key(table_folder(load.table_name), "dry" if load.dry_run else "work")
+    return load.location.key(table_folder(load.table_name), "dry" if load.dry_run else "scratch")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,13 @@ from airflow_dynamo_pipeline.lookup.heart import beating
 from airflow_dynamo_pipeline.lookup.plan import LookupPlan, is_outdated, make_lookup_plan
 from airflow_dynamo_pipeline.lookup.ports import LookupPorts
 from airflow_dynamo_pipeline.lookup.progress import LookupReports
-from airflow_dynamo_pipeline.lookup.records import ChangeFile, ChangeSet, RunRecord, TableState, work_folder
+from airflow_dynamo_pipeline.lookup.records import (
+    ChangeFile,
+    ChangeSet,
+    RunRecord,
+    TableState,
+    scratch_folder,
+)
 from airflow_dynamo_pipeline.lookup.request import LookupRequest
 from airflow_dynamo_pipeline.lookup.result import LookupResult
 from airflow_dynamo_pipeline.lookup.source import RowSource
@@ -222,7 +228,7 @@ class LookupRun:
         place = self._plan.place
         named = {*(file.key for file in files), *rejects}
         own = [place.key(folder) + "/" for folder in ("changes", "rejects")]
-        for prefix in (f"{work_folder(self._plan.load)}/", *own):
+        for prefix in (f"{scratch_folder(self._plan.load)}/", *own):
             self._lease.check()
             self._ports.store.abort_uploads(prefix)
             self._remove([key for key in self._ports.store.keys(prefix) if key not in named])

@@ -24,7 +24,7 @@ class RedshiftToDynamoDBOperator(SqlToDynamoDBOperator):
     Everything but where the rows come from is as for ``SqlToDynamoDBOperator``, all of whose settings it
     takes but ``conn_id``. The result of a cursor is held on the leader node, within limits that depend on
     the node type; UNLOAD to Parquet has no such limit, runs on all nodes, and is what ``auto`` takes for a
-    large result. What is unloaded goes below ``<s3_uri>/_lookups/<table>/work/``, in a folder that no
+    large result. What is unloaded goes below ``<s3_uri>/_lookups/<table>/scratch/``, in a folder that no
     other attempt has, and is removed at the end.
 
     :param redshift_conn_id: connection of type ``redshift`` for cursors, and for UNLOAD without the Data

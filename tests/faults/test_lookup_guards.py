@@ -53,7 +53,7 @@ def refused(loaded: LookupWorld, rows: Sequence[Row], *words: str, **settings: A
     assert before == texts(world.items)
     assert state == world.state
     assert ["last night"] == [record["run"] for record in world.records]
-    assert [] == [key for key in world.objects if "/work/" in key]
+    assert [] == [key for key in world.objects if "/scratch/" in key]
     return attempt
 
 

@@ -384,7 +384,7 @@ def test_a_load_that_spills_everything_is_the_same(
     deleted = 10 if mode == "mirror" else 0
     assert (145, 10, 145, deleted) == (result.unchanged, result.inserted, result.updated, result.deleted)
     assert 310 - deleted == len(lookups.items())
-    assert [] == lookups.keys("/work/")
+    assert [] == lookups.keys("/scratch/")
 
 
 def test_a_generation_that_shrank_is_refused_by_the_rows_of_the_pointer(lookups: LookupWorld) -> None:

@@ -276,7 +276,7 @@ def test_what_is_unloaded_goes_beside_the_loads_own_objects(world: World) -> Non
     world.run(*REDSHIFT, "--iam-role", ROLE)
 
     (source,) = world.sources
-    assert "s3://backups/l/_lookups/products/work" == source["location"].uri()
+    assert "s3://backups/l/_lookups/products/scratch" == source["location"].uri()
     assert ("eu-west-1", "redshift://cluster:5439/dev") == (source["region"], source["name"])
 
 

@@ -267,21 +267,21 @@ class Probed(MemoryStore):
 def test_whether_objects_can_be_written_is_asked_of_the_folder_that_is_named() -> None:
     store = Probed()
 
-    assert [] == store_problems(S3Location("work", "loads"), described(), store, "_lookups")
+    assert [] == store_problems(S3Location("lake", "loads"), described(), store, "_lookups")
     assert ["loads/_lookups/_probe"] == store.probed
 
 
 @pytest.mark.parametrize(("region", "count"), [("us-east-1", 0), (None, 0), ("eu-west-1", 1)])
 def test_a_bucket_in_another_region_than_the_table_is_not_probed(region: str | None, count: int) -> None:
     store = Probed(region)
-    found = store_problems(S3Location("work", "loads"), described(), store, "_lookups")
+    found = store_problems(S3Location("lake", "loads"), described(), store, "_lookups")
 
     assert (count, 1 - count) == (len(found), len(store.probed))
-    assert all("bucket work is in eu-west-1, table orders in us-east-1" == one.message for one in found)
+    assert all("bucket lake is in eu-west-1, table orders in us-east-1" == one.message for one in found)
 
 
 def test_without_a_table_the_folder_is_probed_all_the_same() -> None:
     store = Probed("eu-west-1")
 
-    assert [] == store_problems(S3Location("work", ""), None, store, "_lookups")
+    assert [] == store_problems(S3Location("lake", ""), None, store, "_lookups")
     assert ["_lookups/_probe"] == store.probed

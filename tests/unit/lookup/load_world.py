@@ -189,7 +189,7 @@ def asked(**changes: Any) -> LookupRequest:
         "sql": "select id, name from products",
         "table_name": TABLE,
         "key_columns": ("id",),
-        "s3_uri": "s3://work/loads",
+        "s3_uri": "s3://lake/loads",
         "units_per_second": QUICK,
         "read_units_per_second": QUICK,
         **changes,
@@ -280,7 +280,7 @@ def prints_of(*items: Item, key: Sequence[KeyAttribute] = KEY) -> list[bytes]:
     return [b"%b\t%b" % pair for pair in zip(keys, digests, strict=True)]
 
 
-def partition_of(store: MemoryStore, *items: Item, prefix: str = "work/rows-", **more: Any) -> Partition:
+def partition_of(store: MemoryStore, *items: Item, prefix: str = "scratch/rows-", **more: Any) -> Partition:
     """A partition that holds these items."""
     found = Partition(store=store, prefix=prefix, **{"buckets": 16, **more})
     if items:

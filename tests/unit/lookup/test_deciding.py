@@ -135,7 +135,7 @@ def test_every_guard_that_refuses_is_told_and_what_differs_can_be_looked_at() ->
 
     assert {"max_shrink", "max_deletes", "max_changes"} == found.keys()
     assert ["delete", "delete", "delete", "put"] == sorted(line["change"] for line in here.changes())
-    assert any("what differs stands in s3://work/loads/_lookups/products/runs/" in line for line in here.said)
+    assert any("what differs stands in s3://lake/loads/_lookups/products/runs/" in line for line in here.said)
 
 
 def test_rejected_rows_beyond_those_allowed_are_refused_and_stand_on_s3() -> None:

@@ -159,14 +159,14 @@ def test_several_threads_lose_nothing() -> None:
 
 def test_what_was_spilled_is_removed_and_nothing_beside_it() -> None:
     store = MemoryStore()
-    store.put("work/other", b"x")
+    store.put("scratch/other", b"x")
     partition = partition_of(store, *many(3), spill_bytes=1)
     assert 2 == len(store.objects)
 
     partition.remove()
     partition.remove()
 
-    assert ["work/other"] == list(store.keys(""))
+    assert ["scratch/other"] == list(store.keys(""))
 
 
 def test_a_spill_that_fails_leaves_no_upload(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from airflow_dynamo_pipeline.lookup.records import (
     LookupPlace,
     RunRecord,
     TableState,
-    work_folder,
+    scratch_folder,
 )
 from tests.clock import EPOCH
 from tests.unit.lookup.load_world import asked, work
@@ -102,18 +102,18 @@ def test_every_object_of_a_table_lies_below_its_name() -> None:
     assert "loads/_lookups/products/lease.json" == found.lease_key
     assert f"{folder}/run.json" == found.record_key
     assert f"{folder}/changes/puts" == found.key("changes", "puts")
-    assert f"s3://work/{folder}/changes/" == found.changes_uri
-    assert f"s3://work/{folder}/rejects/" == found.rejects_uri
+    assert f"s3://lake/{folder}/changes/" == found.changes_uri
+    assert f"s3://lake/{folder}/rejects/" == found.rejects_uri
 
 
-def test_a_table_by_name_and_by_arn_has_one_state_one_lease_and_one_work_folder() -> None:
+def test_a_table_by_name_and_by_arn_has_one_state_one_lease_and_one_scratch_folder() -> None:
     arn = "arn:aws:dynamodb:eu-west-1:111122223333:table/products"
     by_arn, found = asked(table_name=arn), LookupPlace.of(asked(table_name=arn), work())
 
     assert place().state_key == found.state_key
     assert place().lease_key == found.lease_key
-    assert work_folder(asked()) == work_folder(by_arn)
-    assert work_folder(asked(dry_run=True)) == work_folder(asked(table_name=arn, dry_run=True))
+    assert scratch_folder(asked()) == scratch_folder(by_arn)
+    assert scratch_folder(asked(dry_run=True)) == scratch_folder(asked(table_name=arn, dry_run=True))
 
 
 def test_a_run_is_named_by_its_instant_and_its_work() -> None:

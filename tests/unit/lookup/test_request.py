@@ -15,7 +15,7 @@ GIVEN = {
     "sql": "select 1",
     "table_name": "t",
     "key_columns": "id",
-    "s3_uri": "s3://work/loads",
+    "s3_uri": "s3://lake/loads",
 }
 GENERATIONS: dict[str, Any] = {"generation_days": 2.0, "ttl_attribute": "gone_at"}
 

@@ -98,7 +98,7 @@ def test_what_stays_is_the_record_and_every_change() -> None:
     names = {key.replace(folder, "<run>").split("-")[0] for key in here.keys("")}
     assert {f"<run>/changes/{name}/00000" for name in ("puts", "deletes")} <= names
     assert {PLACE.record_key, PLACE.state_key, PLACE.lease_key} <= set(here.keys(""))
-    assert [] == [*here.keys("/work/"), *here.keys("/dry/"), *here.keys("/digests/")]
+    assert [] == [*here.keys("/scratch/"), *here.keys("/dry/"), *here.keys("/digests/")]
     assert PLACE.changes_uri == result.changes_uri
     assert {"a": "put", "b": "put", "d": "delete"} == {
         line["key"][0]: line["change"] for line in here.changes()
@@ -443,7 +443,7 @@ def test_items_that_dynamodb_refused_are_told_of_and_where_they_are() -> None:
     assert (1, None) == (result.refused, result.rejects_uri)
     assert f"0 rejected; 1 refused by DynamoDB, see {result.refused_uri}" in result.line()
     assert result.line() in here.said
-    prefix = str(result.refused_uri).removeprefix("s3://work/")
+    prefix = str(result.refused_uri).removeprefix("s3://lake/")
     lines = [line for key in here.store.keys(prefix) for line in lines_of(here.store, key)]
     assert [product("zzz", "x")] == [json.loads(line["text"])["Item"] for line in lines]
 
@@ -480,7 +480,7 @@ def test_an_attempt_that_lost_its_lease_before_it_clears_up_drops_no_upload(
         return get(key)
 
     monkeypatch.setattr(here.store, "get", watched)
-    theirs = here.store.create(PLACE.shared("work", "theirs"))
+    theirs = here.store.create(PLACE.shared("scratch", "theirs"))
     with pytest.raises(StaleAttempt):
         here.load(products(*AFTER))
 
@@ -499,7 +499,7 @@ def test_an_attempt_that_lost_its_lease_before_it_tidies_drops_no_upload(
         version = put(key, body, **more)
         if key == PLACE.record_key and record(here).is_done:
             overwrite(here.store, PLACE.lease_key, b"{}")
-            theirs.append(here.store.create(PLACE.shared("work", "theirs")))
+            theirs.append(here.store.create(PLACE.shared("scratch", "theirs")))
         return version
 
     monkeypatch.setattr(here.store, "put", watched)

@@ -24,7 +24,7 @@ class Staged:
         plan = self.here.plan(source, **settings)
         self.meter = Meter(self.here.clock, LookupReports(self.here.reports.append, every_seconds=0.0))
         self.rejects = Rejects(self.here.store, "rejects/", "k3x9")
-        self.partition = Partition(store=self.here.store, prefix="work/", buckets=16)
+        self.partition = Partition(store=self.here.store, prefix="scratch/", buckets=16)
         self.checked = 0
         self.staging = Staging(
             plan=plan,
