@@ -17,12 +17,14 @@ from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 try:  # 3.0
-    from airflow.sdk import BaseOperator, BaseSensorOperator, Context, Param
+    from airflow.sdk import BaseOperator, BaseSensorOperator, Context, Param, TaskGroup, XComArg
 except ImportError:
     from airflow.models import BaseOperator
     from airflow.models.param import Param  # type: ignore[no-redef]
+    from airflow.models.xcom_arg import XComArg
     from airflow.sensors.base import BaseSensorOperator  # type: ignore[import-not-found, no-redef]
     from airflow.utils.context import Context  # type: ignore[attr-defined, no-redef]
+    from airflow.utils.task_group import TaskGroup  # type: ignore[import-not-found, no-redef]
 
 try:  # 3.0
     from airflow.sdk import Asset, AssetAlias
@@ -78,7 +80,9 @@ __all__ = [
     "Context",
     "Param",
     "Stats",
+    "TaskGroup",
     "TriggerEvent",
+    "XComArg",
     "conf",
     "execution_seconds_left",
     "generation",

@@ -97,10 +97,10 @@ class Refused(PipelineError):
 
     what = "the request was refused"
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], what: str | None = None) -> None:
         self.problems: Sequence[Problem] = tuple(problems)
         count = len(self.problems)
-        head = f"{self.what}: {count} problem{'s' if count != 1 else ''}"
+        head = f"{what or self.what}: {count} problem{'s' if count != 1 else ''}"
         super().__init__("\n".join([head, *(str(problem) for problem in self.problems)]))
 
 

@@ -21,6 +21,10 @@ OPTIONS = {  # of Airflow's configuration, in its section dynamo_pipeline
 }
 OPERATORS = (
     "operators.capacity",
+    "operators.emr_export",
+    "operators.emr_import",
+    "operators.export_ranges",
+    "operators.import_ranges",
     "operators.native_export",
     "operators.native_import",
     "operators.redshift_lookup",
@@ -50,7 +54,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [_modules(DYNAMODB, *OPERATORS)],
         "sensors": [_modules(DYNAMODB, "sensors.dynamodb"), _modules(S3, "sensors.s3")],
         "hooks": [_modules(DYNAMODB, "hooks.dynamodb")],
-        "triggers": [_modules(DYNAMODB, "triggers.dynamodb", "triggers.native")],
+        "triggers": [_modules(DYNAMODB, "triggers.dynamodb", "triggers.emr", "triggers.native")],
         "config": {"dynamo_pipeline": {"description": "airflow-dynamo-pipeline.\n", "options": OPTIONS}},
         "extra-links": [f"airflow_dynamo_pipeline.operators.links.{name}" for name in LINKS],
     }

@@ -202,7 +202,7 @@ def _from_reply(error: boto.ClientError, action: str, resource: str) -> Pipeline
     return (
         _of_the_moment(code, status, detail)
         or _no_access(code, text, action, resource)
-        or UnexpectedReply(with_hint(f"{action} on {resource}: {code}: {text}", _hint(code)))
+        or UnexpectedReply(with_hint(f"{action} on {resource}: {code}: {text}", _hint(code, action)))
     )
 
 
@@ -262,7 +262,7 @@ def _named(reasons: list[tuple[str, str]]) -> str:
     return "".join(f" [{reason} {resource}]" for reason, resource in reasons)
 
 
-def _hint(code: str) -> str | None:
-    if code == "ValidationException":
+def _hint(code: str, action: str) -> str | None:
+    if code == "ValidationException" and action.startswith("dynamodb:"):
         return "DynamoDB refused the request itself: check expressions, names, values and the index"
     return None

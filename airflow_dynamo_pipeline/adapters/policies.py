@@ -23,6 +23,7 @@ from collections.abc import Mapping
 
 from airflow_dynamo_pipeline.adapters.policies_capacity import CAPACITY_POLICY
 from airflow_dynamo_pipeline.adapters.policies_emr import EMR_POLICIES
+from airflow_dynamo_pipeline.adapters.policies_emr_jobs import EMR_JOB_POLICIES
 from airflow_dynamo_pipeline.adapters.policies_lookup import (
     REDSHIFT_LOOKUP_POLICY,
     SQL_LOOKUP_POLICY,
@@ -75,9 +76,17 @@ POLICIES: Mapping[str, Policy] = {
     "DynamoDBCapacityModeOperator": CAPACITY_POLICY,
     "SqlToDynamoDBOperator": SQL_LOOKUP_POLICY,
     "RedshiftToDynamoDBOperator": REDSHIFT_LOOKUP_POLICY,
+    **EMR_JOB_POLICIES,
     **SENSOR_POLICIES,
 }
 """By the name of the operator or sensor."""
+
+SHARED_POLICIES: Mapping[str, str] = {
+    f"DynamoDB{work}{step}Operator": f"DynamoDB{work}Operator"
+    for work in ("Export", "Import")
+    for step in ("Plan", "Range", "Commit")
+}
+"""Operators that do a part of another's work, by name: they work under its policy."""
 
 MORE_POLICIES: Mapping[str, Policy] = {
     **TABLE_POLICIES,

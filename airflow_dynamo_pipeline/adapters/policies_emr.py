@@ -4,12 +4,13 @@ The old pipeline role was three things in one, which are three roles here: who s
 role of the Airflow task, ``emr-pipeline-role``), who makes the machines (``emr-service-role``), and what runs
 on them (``emr-resource-role``).
 
-Which action allows which call is what AWS's Service Authorization Reference says for Amazon Elastic MapReduce
-and Amazon EMR Serverless. RunJobFlow knows no resource, only the tags that are asked for. That a cluster with
-tags also takes AddTags, the services in ``iam:PassedToService`` and the role for cleaning up are from the
-Amazon EMR Management Guide ("IAM policies for tag-based access to clusters and EMR notebooks", "Using
-service-linked roles for Amazon EMR"), the pass to a job's role from the Amazon EMR Serverless User Guide
-("Job runtime roles").
+Which action allows which call is what AWS's Service Authorization Reference says for Amazon Elastic
+MapReduce, Amazon EMR Serverless and Amazon EMR on EKS. RunJobFlow knows no resource, only the tags that are
+asked for. That a cluster with tags also takes AddTags, and one that is to end by itself
+PutAutoTerminationPolicy, the services in ``iam:PassedToService`` and the role for cleaning up are from the
+Amazon EMR Management Guide ("IAM policies for tag-based access to clusters and EMR notebooks", "Using an
+auto-termination policy", "Using service-linked roles for Amazon EMR"), the pass to a job's role from the
+Amazon EMR Serverless User Guide ("Job runtime roles").
 """
 
 from __future__ import annotations
@@ -33,67 +34,106 @@ from airflow_dynamo_pipeline.errors import InvalidRequest, Problem
 SERVICE_ROLE = "EMR_DefaultRole_V2"
 TAG = "for-use-with-amazon-emr-managed-policies=true"  # AmazonEMRServicePolicy_v2 wants it
 CLEANUP = "role/aws-service-role/elasticmapreduce.amazonaws.com*/AWSServiceRoleForEMRCleanup*"
-EMR, EC2, SERVERLESS = "elasticmapreduce", "ec2", "emr-serverless"
+EMR, EC2, SERVERLESS, CONTAINERS = "elasticmapreduce", "ec2", "emr-serverless", "emr-containers"
 AIRFLOW = ("airflow.amazonaws.com", "airflow-env.amazonaws.com")  # an environment of Amazon MWAA
 OF_CLUSTERS = ("service_role", "cluster_tag")
-OF_SERVERLESS = ("application_id",)
+OF_JOBS = ("application_id", "virtual_cluster_id")  # EMR Serverless, or EMR on EKS
 ON_CLUSTER = (
     "elasticmapreduce:AddJobFlowSteps",
+    "elasticmapreduce:CancelSteps",
     "elasticmapreduce:DescribeCluster",
     "elasticmapreduce:DescribeStep",
+    "elasticmapreduce:ListSteps",
+    "elasticmapreduce:PutAutoTerminationPolicy",
     "elasticmapreduce:TerminateJobFlows",
 )
 ON_APPLICATION = (
     "emr-serverless:GetApplication",
+    "emr-serverless:ListJobRuns",
     "emr-serverless:StartApplication",
     "emr-serverless:StartJobRun",
 )
 ON_JOB_RUN = ("emr-serverless:CancelJobRun", "emr-serverless:GetJobRun")
+ON_VIRTUAL_CLUSTER = ("emr-containers:DescribeVirtualCluster", "emr-containers:ListJobRuns")
+ON_CONTAINER_JOB = ("emr-containers:CancelJobRun", "emr-containers:DescribeJobRun")
 
 
 # --- who starts clusters, steps and jobs ----------------------------------------------------------
 
 
 def _pipeline(given: Given, place: Place) -> Iterator[Statement]:
-    """Clusters if their machines' role is given, EMR Serverless if a job's role is."""
+    """Clusters if their machines' role is given; EKS if a virtual cluster is named; else EMR Serverless."""
     on_clusters = "instance_role" in given
-    strange = [name for name in (OF_SERVERLESS if on_clusters else OF_CLUSTERS) if name in given]
+    strange = [name for name in (OF_JOBS if on_clusters else OF_CLUSTERS) if name in given]
     if strange:
-        only = "EMR Serverless: give job_role" if on_clusters else "clusters: give instance_role"
+        only = "EMR Serverless or EKS: give job_role" if on_clusters else "clusters: give instance_role"
         raise InvalidRequest([Problem(name, f"is for {only}") for name in strange])
-    yield from _clusters(given, place) if on_clusters else _serverless(given, place)
+    if all(name in given for name in OF_JOBS):
+        raise InvalidRequest([Problem(" and ".join(OF_JOBS), "only one of them may be given")])
+    if on_clusters:
+        yield from _clusters(given, place)
+    else:
+        yield from (on_containers if "virtual_cluster_id" in given else _serverless)(given, place)
+    if "code_s3_uri" in given:
+        yield from write_code(given, place)
+
+
+def write_code(given: Given, place: Place) -> Iterator[Statement]:
+    """Putting the code and the documents of jobs where a task puts them, once."""
+    bucket, below = _all_below(given["code_s3_uri"])
+    yield list_objects(bucket, below, place, "OfCode")
+    yield Statement("WriteCode", ("s3:GetObject", "s3:PutObject"), place.objects(bucket, below))
+
+
+def tag_condition(given: Given) -> Mapping[str, Mapping[str, str]]:
+    """Only clusters that have the tag."""
+    key, _, value = given.get("cluster_tag", TAG).partition("=")
+    return {"StringEquals": {f"elasticmapreduce:ResourceTag/{key}": value}}
 
 
 def _clusters(given: Given, place: Place) -> Iterator[Statement]:
     key, _, value = given.get("cluster_tag", TAG).partition("=")
     asked = {"StringEquals": {f"aws:RequestTag/{key}": value}}
-    tagged = {"StringEquals": {f"elasticmapreduce:ResourceTag/{key}": value}}
-    clusters = _arn(EMR, f"cluster/{ANY}", place)
+    tagged = tag_condition(given)
+    clusters = emr_arn(EMR, f"cluster/{ANY}", place)
     yield Statement("StartCluster", ("elasticmapreduce:RunJobFlow",), ANY, asked)
     yield Statement("TagCluster", ("elasticmapreduce:AddTags",), clusters, tagged)
     yield Statement("UseCluster", ON_CLUSTER, clusters, tagged)
-    yield _pass_role("PassServiceRole", given.get("service_role", SERVICE_ROLE), EMR, place)
-    yield _pass_role("PassInstanceRole", given["instance_role"], EC2, place)
+    yield pass_role("PassServiceRole", given.get("service_role", SERVICE_ROLE), EMR, place)
+    yield pass_role("PassInstanceRole", given["instance_role"], EC2, place)
     role = f"arn:{place.partition}:iam::{place.account_id}:{CLEANUP}"
     by_emr = {"StringLike": {"iam:AWSServiceName": f"{EMR}.amazonaws.com*"}}
     yield Statement("MakeRoleOfEmr", ("iam:CreateServiceLinkedRole",), role, by_emr)
 
 
 def _serverless(given: Given, place: Place) -> Iterator[Statement]:
-    application = _arn(SERVERLESS, f"/applications/{given.get('application_id', ANY)}", place)
+    application = emr_arn(SERVERLESS, f"/applications/{given.get('application_id', ANY)}", place)
     yield Statement("UseApplication", ON_APPLICATION, application)
     yield Statement("UseJobRuns", ON_JOB_RUN, f"{application}/jobruns/{ANY}")
-    yield _pass_role("PassJobRole", given["job_role"], SERVERLESS, place)
+    yield pass_role("PassJobRole", given["job_role"], SERVERLESS, place)
 
 
-def _pass_role(sid: str, role: str, service: str, place: Place) -> Statement:
+def on_containers(given: Given, place: Place) -> Iterator[Statement]:
+    """EMR on EKS takes no role that is passed: a condition says by which a job may work."""
+    cluster = emr_arn(CONTAINERS, f"/virtualclusters/{given['virtual_cluster_id']}", place)
+    by_role = {"StringLike": {"emr-containers:ExecutionRoleArn": _role_arn(given["job_role"], place)}}
+    yield Statement("UseVirtualCluster", ON_VIRTUAL_CLUSTER, cluster)
+    yield Statement("StartJobRun", ("emr-containers:StartJobRun",), cluster, by_role)
+    yield Statement("UseJobRuns", ON_CONTAINER_JOB, f"{cluster}/jobruns/{ANY}")
+
+
+def pass_role(sid: str, role: str, service: str, place: Place) -> Statement:
     """To one service: with the star also as it is called in China."""
-    arn = role if role.startswith("arn:") else f"arn:{place.partition}:iam::{place.account_id}:role/{role}"
     condition = {"StringLike": {"iam:PassedToService": f"{service}.amazonaws.com*"}}
-    return Statement(sid, ("iam:PassRole",), arn, condition)
+    return Statement(sid, ("iam:PassRole",), _role_arn(role, place), condition)
 
 
-def _arn(service: str, resource: str, place: Place) -> str:
+def _role_arn(role: str, place: Place) -> str:
+    return role if role.startswith("arn:") else f"arn:{place.partition}:iam::{place.account_id}:role/{role}"
+
+
+def emr_arn(service: str, resource: str, place: Place) -> str:
+    """The ARN of something of EMR's."""
     return f"arn:{place.partition}:{service}:{place.region_name}:{place.account_id}:{resource}"
 
 
@@ -123,7 +163,7 @@ def _all_below(uri: str) -> tuple[str, str]:
 
 def _make_machines(given: Given, place: Place) -> Iterator[Statement]:
     """AmazonEMRServicePolicy_v2 passes only EMR_EC2_DefaultRole."""
-    yield _pass_role("PassInstanceRole", given["instance_role"], EC2, place)
+    yield pass_role("PassInstanceRole", given["instance_role"], EC2, place)
 
 
 # --- who assumes them -----------------------------------------------------------------------------
@@ -141,7 +181,7 @@ def _by_emr(_: Given, place: Place) -> Trust:
     """For clusters of this account only, if it is named."""
     condition = _of_account(place)
     if condition:
-        condition["ArnLike"] = {"aws:SourceArn": _arn(EMR, ANY, place)}
+        condition["ArnLike"] = {"aws:SourceArn": emr_arn(EMR, ANY, place)}
     return Trust({"Service": (_principal(EMR, place),)}, condition)
 
 
@@ -167,7 +207,7 @@ def _of_account(place: Place) -> dict[str, Mapping[str, Any]]:
 PIPELINE_ROLE = Policy(
     command="emr-pipeline-role",
     required=(("instance_role", "job_role"),),
-    optional=(*OF_CLUSTERS, *OF_SERVERLESS, "trusted_role", *PLACE),
+    optional=(*OF_CLUSTERS, *OF_JOBS, "code_s3_uri", "trusted_role", *PLACE),
     statements=_pipeline,
     trust=_by_airflow,
 )

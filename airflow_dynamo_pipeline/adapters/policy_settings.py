@@ -140,7 +140,7 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "topic_kms_key_id": Setting("KMS key of the topic, by ARN, id or alias.", _shaped(*KEY)),
     "instance_role": Setting(f"Role of the cluster's machines, by name or ARN; {STAR}.", _role()),
-    "job_role": Setting(f"Runtime role of jobs of EMR Serverless, by name or ARN; {STAR}.", _role()),
+    "job_role": Setting(f"Runtime role of jobs of EMR Serverless or EKS, by name or ARN; {STAR}.", _role()),
     "service_role": Setting(
         f"Service role of EMR, likewise; {STAR}.  [default: EMR_DefaultRole_V2]", _role()
     ),
@@ -152,6 +152,10 @@ SETTINGS: Mapping[str, Setting] = {
     "application_id": Setting(
         "Application of EMR Serverless.  [default: any]",
         _shaped(r"[0-9a-z]{1,64}", "the id of an application"),
+    ),
+    "virtual_cluster_id": Setting(
+        "Virtual cluster of EMR on EKS, on which jobs run instead of EMR Serverless.",
+        _shaped(r"[0-9a-z*]{1,64}", f"the id of a virtual cluster; {STAR}"),
     ),
     "job": Setting("export or import: what the job does.  [default: both]", one_of(*JOBS)),
     "log_uri": Setting(f"Where EMR puts logs: s3://bucket/prefix; {STAR}.", _s3_uri),

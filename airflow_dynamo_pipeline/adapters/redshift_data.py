@@ -8,7 +8,7 @@ from typing import Any, Final
 from airflow_dynamo_pipeline.adapters.query_facts import checked_columns, facts_of
 from airflow_dynamo_pipeline.adapters.redshift_statements import Reply, Statements
 from airflow_dynamo_pipeline.adapters.sql_text import DIALECTS, QueryText
-from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn, named, parsed, tidy
+from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn, all_parsed, named, tidy
 from airflow_dynamo_pipeline.errors import UnexpectedReply
 from airflow_dynamo_pipeline.lookup.source import Column, QueryFacts, RowBatch
 
@@ -92,7 +92,7 @@ def _values(
     if not records:
         return [[] for _ in columns]
     return [
-        tidy(column, [parsed(column, _value(field)) for field in fields])
+        tidy(column, all_parsed(column, [_value(field) for field in fields]))
         for column, fields in zip(columns, zip(*records, strict=True), strict=True)
     ]
 

@@ -80,9 +80,12 @@ class S3Store:
     def _may_be_there(self, key: str) -> bool:
         """Ask by a list, which a policy may allow below a prefix only."""
         try:
-            reply = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
+            return self._is_listed(key)
         except ClientError:
             return True
+
+    def _is_listed(self, key: str) -> bool:
+        reply = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key, MaxKeys=1)
         return any(entry["Key"] == key for entry in reply.get("Contents", ()))
 
     def read(self, key: str) -> Iterator[bytes]:
@@ -97,9 +100,14 @@ class S3Store:
             try:
                 return int(self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"])
             except ClientError as error:
-                if _code(error) in GONE:
+                if _code(error) in GONE or (_code(error) in DENIED and self._is_absent(key)):
                     raise NotFound("key", self._arn(key)) from error
                 raise
+
+    def _is_absent(self, key: str) -> bool:
+        """What a denied HEAD has no body to say; raises AccessDenied if it may not be asked."""
+        with translated("s3:ListBucket", self._arn()):
+            return not self._is_listed(key)
 
     def read_range(self, key: str, start: int, length: int) -> bytes:
         """Some of an object's bytes; raises NotFound."""

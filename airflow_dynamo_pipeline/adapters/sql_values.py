@@ -106,15 +106,19 @@ def tidy(column: SourceColumn, values: Values) -> Values:
     }.get(column.kind)
     if column.kind == "float" and column.single:
         found = shortest_single
-    if found is None:
+    if found is None or (found in (_text, _other) and set(map(type, values)) <= _PLAIN):
         return values
     return [None if value is None else found(value) for value in values]
 
 
-def parsed(column: SourceColumn, value: object) -> object:
-    """A value that came as text, in its own type; text that has no such form stays text."""
+def all_parsed(column: SourceColumn, values: Values) -> Values:
+    """Values that came as text, in their own type; text that has no such form stays text."""
     parse = PARSERS.get(column.kind)
-    if parse is None or not isinstance(value, str):
+    return values if parse is None else [_parsed(parse, value) for value in values]
+
+
+def _parsed(parse: Callable[[str], object], value: object) -> object:
+    if not isinstance(value, str):
         return value
     try:
         return parse(value)
@@ -166,6 +170,7 @@ def _other(value: object) -> object:
     return _text(value)
 
 
+_PLAIN: Final = frozenset({str, type(None)})
 PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "number": Decimal,
     "float": float,

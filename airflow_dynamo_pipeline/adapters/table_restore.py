@@ -87,8 +87,10 @@ class _Restore:
         for _ in range(LOOKS):
             found = self._present()
             left = not_put_back(self._request, found, tried)
-            if is_expected(left) or self._calls.clock.wait(self._calls.stop, LOOK_SECONDS):
+            if is_expected(left):
                 break
+            if self._calls.clock.wait(self._calls.stop, LOOK_SECONDS):
+                raise self._stopped()
         return RestoreResult(
             table_name=found.table.table_name,
             table_arn=found.table_arn,
@@ -129,6 +131,7 @@ class _Restore:
 
     def _create(self, *, is_foreign_key: bool) -> bool:
         """Make the table; False if somebody was faster, or an earlier try of this call."""
+        self._check_stop()
         step = creation(self._request, is_foreign_key=is_foreign_key)
         self._say(f"making {self._resource}")
         is_made = bool(self._call(step, answer="ResourceInUseException"))
@@ -137,6 +140,7 @@ class _Restore:
 
     def _take(self, step: Step) -> None:
         """Make one call; what is wrong with it is noted, unless it is only wrong for the moment."""
+        self._check_stop()
         self._say(f"{self._resource}: {step.what}")
         try:
             self._call(step)
@@ -159,7 +163,14 @@ class _Restore:
             if not self._was_seen and self._calls.clock.monotonic() >= until:
                 raise TableChanged(f"{self._resource} was made and not seen for {MOST_SECONDS:g} s since")
             if self._calls.clock.wait(self._calls.stop, LOOK_SECONDS):
-                raise Stopped(f"told to stop while {self._resource} was being made; run it again to go on")
+                raise self._stopped()
+
+    def _check_stop(self) -> None:
+        if self._calls.stop.is_set():
+            raise self._stopped()
+
+    def _stopped(self) -> Stopped:
+        return Stopped(f"told to stop while {self._resource} was being made; run it again to go on")
 
     def _is_active(self) -> bool:
         name = self._request.table_name

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn, parsed, tidy
+from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn, all_parsed, tidy
 from airflow_dynamo_pipeline.lookup.source import Column
 
 
@@ -23,7 +23,7 @@ def column_values(pyarrow: Any, array: Any, column: Column) -> Sequence[object]:
     values = _python(array)
     if pyarrow.types.is_string(kind) or pyarrow.types.is_large_string(kind):
         as_told = SourceColumn(column.name, column.kind)
-        return tidy(as_told, [parsed(as_told, value) for value in values])
+        return tidy(as_told, all_parsed(as_told, values))
     return values
 
 

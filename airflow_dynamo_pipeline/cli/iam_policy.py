@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES
+from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES, SHARED_POLICIES
 from airflow_dynamo_pipeline.adapters.policies_statements import Policy
 from airflow_dynamo_pipeline.adapters.policy_settings import SETTINGS
 from airflow_dynamo_pipeline.cli.options import ALSO, given_settings
@@ -18,6 +18,7 @@ EXAMPLE = {
     "bucket_key": "s3://backups/orders/ready",
     "topic_arn": "arn:aws:sns:eu-west-1:111122223333:exports",
     "instance_role": "EMR_EC2_DefaultRole",
+    "code_s3_uri": "s3://backups/code",
 }
 
 
@@ -39,7 +40,9 @@ def _command(of: str, policy: Policy) -> click.Command:
     options: list[click.Parameter] = [_option(name) for name in policy.settings]
     shown = [f" --{name.replace('_', '-')} {EXAMPLE[name]}" for name in policy.settings if name in EXAMPLE]
     example = f"dynamo-pipeline iam-policy {policy.command}{''.join(shown)}"
-    said = f"The policy of {of}.\n\n\b\n{example}"
+    parts = [part for part, whole in SHARED_POLICIES.items() if whole == of]
+    also = f"\n\nAlso of what shares it out: {', '.join(parts)}." if parts else ""
+    said = f"The policy of {of}.{also}\n\n\b\n{example}"
     return click.Command(policy.command, callback=run, params=options, help=said)
 
 

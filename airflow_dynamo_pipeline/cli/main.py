@@ -11,6 +11,7 @@ from airflow_dynamo_pipeline.cli import (
     exit_codes,
     iam_policy,
     lookup,
+    spark_bundle,
     table,
     table_export,
     table_import,
@@ -57,6 +58,7 @@ for _command in (
     verify.command,
     table_import.command,
     lookup.command,
+    spark_bundle.command,
 ):
     main.add_command(_command)
 main.add_command(table.group)

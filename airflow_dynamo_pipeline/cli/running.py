@@ -17,12 +17,14 @@ from airflow_dynamo_pipeline.cli.output import Output
 
 
 @contextmanager
-def stopping_on_signals(stop: threading.Event, output: Output) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set the event; a second one ends the program as usual."""
+def stopping_on_signals(
+    stop: threading.Event, output: Output, ending: str = "closing open parts and writing the checkpoint"
+) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set the event and say what comes; a second one ends the program as usual."""
 
     def end() -> None:
         stop.set()
-        output.say("stopping: closing open parts and writing the checkpoint")
+        output.say(f"stopping: {ending}")
 
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.default_int_handler)

@@ -19,14 +19,15 @@ from airflow_dynamo_pipeline.cli.manner import Manner
 from airflow_dynamo_pipeline.cli.options import aws_settings, files
 from airflow_dynamo_pipeline.cli.output import Output
 from airflow_dynamo_pipeline.cli.own_settings import is_passed_over
-from airflow_dynamo_pipeline.cli.running import clients
+from airflow_dynamo_pipeline.cli.running import clients, stopping_on_signals
 from airflow_dynamo_pipeline.engine.requests import S3Location
 from airflow_dynamo_pipeline.engine.table_definition import FILE_NAME, TableDefinition, decode_definition
 from airflow_dynamo_pipeline.engine.table_restore import RestoreRequest
 from airflow_dynamo_pipeline.engine.table_restored import RestoreResult
-from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, NotFound, Problem
+from airflow_dynamo_pipeline.errors import InvalidRequest, InvalidSetting, NotFound, Problem, Stopped
 
 S3 = "s3://"
+ENDING = "what is under way is ended, and nothing more begun"
 
 
 @click.group("table")
@@ -64,11 +65,14 @@ def save(
     \b
     dynamo-pipeline table save orders --to orders.json
     """  # noqa: D301  \b is click's mark for text to leave alone
-    output = Output()
-    made = clients(profile, region_name)
+    output, stop = Output(), threading.Event()
     read = read_definition if allow_incomplete else read_complete
-    definition = read(_calls(made, output), table_name)
-    _write(made, to, definition.to_json(), output)
+    with stopping_on_signals(stop, output, ENDING):
+        made = clients(profile, region_name)
+        definition = read(_calls(made, output, stop), table_name)
+        if stop.is_set():
+            raise Stopped("told to stop before the definition was written")
+        _write(made, to, definition.to_json(), output, stop)
     for each in definition.not_carried:
         output.warn(f"not in the definition: {each.what}, {each.why}")
     for each in definition.not_read:
@@ -103,22 +107,20 @@ def restore(
     \b
     dynamo-pipeline table restore orders.json --table-name orders-restored
     """  # noqa: D301
-    output = Output()
+    output, stop = Output(), threading.Event()
     if is_passed_over("table_name"):
         raise InvalidRequest([Problem("table_name", "is not clear: it may be the definition's, or another")])
-    made = clients(profile, region_name)
-    definition = decode_definition(_read(made, source, output), source)
-    if table_name is None:
-        table_name = definition.table.table_name
-        output.say(f"table_name is from {source}: {table_name}")
-    request = RestoreRequest(
-        definition=definition,
-        table_name=table_name,
-        kms_key_id=kms_key_id,
-        onto_existing=onto_existing,
-    )
-    with output.progress():
-        result = restore_table(request, _calls(made, output), output.say)
+    with stopping_on_signals(stop, output, ENDING):
+        made = clients(profile, region_name)
+        definition = decode_definition(_read(made, source, output, stop), source)
+        if table_name is None:
+            table_name = definition.table.table_name
+            output.say(f"table_name is from {source}: {table_name}")
+        request = RestoreRequest(
+            definition=definition, table_name=table_name, kms_key_id=kms_key_id, onto_existing=onto_existing
+        )
+        with output.progress():
+            result = restore_table(request, _calls(made, output, stop), output.say)
     for each in result.not_put_back:
         output.warn(f"not put back: {each.line()}")
     output.result("restored", result.to_json() if Manner.asked_for().json else _shown(result))
@@ -126,8 +128,8 @@ def restore(
         raise SystemExit(ExitCode.NOT_ALL_PUT_BACK)
 
 
-def _calls(made: Clients, output: Output) -> AwsCalls:
-    return AwsCalls(made, clock=SystemClock(), stop=threading.Event(), warn=output.warn)
+def _calls(made: Clients, output: Output, stop: threading.Event) -> AwsCalls:
+    return AwsCalls(made, clock=SystemClock(), stop=stop, warn=output.warn)
 
 
 def _saved(definition: TableDefinition, to: str) -> dict[str, Any]:
@@ -145,10 +147,10 @@ def _shown(result: RestoreResult) -> dict[str, Any]:
     return {**result.to_json(), **record}
 
 
-def _write(made: Clients, to: str, body: bytes, output: Output) -> None:
+def _write(made: Clients, to: str, body: bytes, output: Output, stop: threading.Event) -> None:
     if to.startswith(S3):
         bucket, key = _object(to)
-        reading_store(made, S3Location(bucket, ""), output.warn).put(key, body)
+        reading_store(made, S3Location(bucket, ""), output.warn, stop=stop).put(key, body)
         return
     try:
         Path(to).write_bytes(body)
@@ -156,10 +158,10 @@ def _write(made: Clients, to: str, body: bytes, output: Output) -> None:
         raise InvalidSetting("to", to, f"a file that can be written ({error.strerror})") from error
 
 
-def _read(made: Clients, source: str, output: Output) -> bytes:
+def _read(made: Clients, source: str, output: Output, stop: threading.Event) -> bytes:
     if source.startswith(S3):
         bucket, key = _object(source)
-        stored = reading_store(made, S3Location(bucket, ""), output.warn).get(key)
+        stored = reading_store(made, S3Location(bucket, ""), output.warn, stop=stop).get(key)
         if stored is None:
             raise NotFound("key", source)
         return stored.body

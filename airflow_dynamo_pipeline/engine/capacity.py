@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from airflow_dynamo_pipeline.engine.own_use import NOTHING, OwnUse
 from airflow_dynamo_pipeline.engine.ports import CapacitySource, TableDescription, Throughput
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
 from airflow_dynamo_pipeline.engine.sizing import PAGE_SECONDS
@@ -31,6 +32,7 @@ class ReadRate:
     units_per_second: float
     capacity: float | None
     reason: str
+    lowered_by_others: bool = False  # to less than the share asked for
 
 
 def read_rate(
@@ -38,9 +40,9 @@ def read_rate(
     table: TableDescription,
     source: CapacitySource,
     *,
-    own_units_per_second: float = 0.0,
+    own: OwnUse = NOTHING,
 ) -> ReadRate:
-    """Decide the rate; ``own_units_per_second`` is what this export itself consumed of late.
+    """Decide the rate; ``own`` is what this export itself consumed of late.
 
     A person's absolute number always wins. Raises AccessDenied when an on-demand table's
     consumption may not be read.
@@ -55,7 +57,7 @@ def read_rate(
     # A local index has no metric of its own: what it consumes counts as the table's.
     metric_index = index.name if index is not None and index.is_global else None
     consumed = source.consumed_read_units_per_second(request.table_name, metric_index)
-    return _on_demand(request.effective_ratio, capacity, bound, max(0.0, consumed - own_units_per_second))
+    return _on_demand(request.effective_ratio, capacity, bound, consumed, own)
 
 
 def throughput_of(table: TableDescription, index_name: str | None) -> Throughput:
@@ -83,12 +85,14 @@ def _provisioned(ratio: float, throughput: Throughput) -> ReadRate:
     )
 
 
-def _on_demand(ratio: float, capacity: float, bound: str, others: float) -> ReadRate:
-    rate = max(LOWEST_RATE, min(ratio * capacity, capacity - others))
+def _on_demand(ratio: float, capacity: float, bound: str, consumed: float, own: OwnUse) -> ReadRate:
+    asked, left = ratio * capacity, own.left(capacity, consumed)
+    others = own.of_others(consumed)
     return ReadRate(
-        rate,
+        max(LOWEST_RATE, min(asked, left)),
         capacity,
-        f"{ratio:g} of {capacity:g} units ({bound}), others consume {others:.0f} units per second",
+        f"{ratio:g} of {capacity:g} units ({bound}), others consume {others} units per second",
+        lowered_by_others=left < asked,
     )
 
 

@@ -27,13 +27,15 @@ class Checkpoint:
         self.attempt = attempt
         self.segments = segments
 
-    def create_missing(self, each: Callable[[], object]) -> None:
-        """Give every segment a first checkpoint, so that claiming one never has to create it.
+    def create_missing(self, each: Callable[[], object], segments: range | None = None) -> None:
+        """Give segments (None: all) a first checkpoint, so that claiming one never has to create it.
 
-        ``each`` is called between two of them.
+        ``each`` is called between two of them. A range does not look which are there: a listing would be
+        of all the ranges' checkpoints.
         """
-        present = set(self._store.keys(self._layout.checkpoint_prefix))
-        for segment in range(self.segments):
+        is_range = segments is not None and len(segments) < self.segments
+        present = set() if is_range else set(self._store.keys(self._layout.checkpoint_prefix))
+        for segment in self._all(segments):
             each()
             key = self._layout.segment_key(segment)
             if key in present:
@@ -51,9 +53,9 @@ class Checkpoint:
             raise StaleAttempt(f"{key} is gone: another attempt has finished or removed this export")
         return records.decode(found.body, SegmentState, key), found.version
 
-    def read_all(self, each: Callable[[], object]) -> Iterator[SegmentState]:
-        """The states of all segments, fresh from the store; ``each`` is called between two of them."""
-        for segment in range(self.segments):
+    def read_all(self, each: Callable[[], object], segments: range | None = None) -> Iterator[SegmentState]:
+        """The states of segments (None: all), fresh from the store; ``each`` is called between two."""
+        for segment in self._all(segments):
             each()
             yield self.read(segment)[0]
 
@@ -77,6 +79,9 @@ class Checkpoint:
         if not state.done:
             claimed.advance(msgspec.structs.replace(state, attempt=self.attempt))
         return claimed
+
+    def _all(self, segments: range | None) -> range:
+        return range(self.segments) if segments is None else segments
 
     def _first(self, segment: int) -> SegmentState:
         return SegmentState(attempt=self.attempt, segment=segment)

@@ -42,12 +42,14 @@ class Commit:
         self._checkpoint = checkpoint
         self._lease = lease
 
-    def run(self) -> Summary:
+    def run(self, states: Sequence[SegmentState] | None = None) -> Summary:
         """Write the manifest and return it; when another attempt was faster, return that one's.
 
+        ``states`` are those of all segments, for who has read them; what is done is never changed.
         Raises StaleAttempt when the lease was lost.
         """
-        states = list(self._checkpoint.read_all(self._lease.beat))
+        if states is None:
+            states = list(self._checkpoint.read_all(self._lease.beat))
         unfinished = [state.segment for state in states if not state.done]
         if unfinished:
             raise StaleAttempt(

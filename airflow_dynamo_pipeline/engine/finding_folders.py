@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
@@ -20,6 +21,8 @@ from airflow_dynamo_pipeline.engine.sources import BackupFile, Stage
 from airflow_dynamo_pipeline.formats.readers import READERS
 
 FILES = "files"
+REJECTS = "rejects"
+OF_RANGES = re.compile(r"_imports/[0-9]{4,}/rejects/[^/._][^/]*")  # what each range of an import rejected
 CHANGES = "incremental"  # the reader whose files only mean something on top of something
 COMPRESSED = (".gz", ".gzip", ".zst", ".zstd")
 ASKED_AT_ONCE = 16  # sizes of files
@@ -31,13 +34,18 @@ def read_file(key: str, search: Search) -> Source:
 
 
 def read_folder(folder: str, search: Search) -> Source | None:
-    """Every file directly in a folder that is not hidden; folders in it are named in a warning."""
+    """Every file directly in a folder that is not hidden; folders in it are named in a warning.
+
+    Of the folder of an import that several workers shared out, all items that they rejected.
+    """
     below = inside(folder)
     uri = search.uri(below)
     names = [key.removeprefix(below) for key in sorted(search.keys(folder))]
     files = [below + name for name in names if "/" not in name and not is_hidden(name)]
     folders = sorted({name.partition("/")[0] for name in names if "/" in name})
     folders = [name for name in folders if not is_hidden(name)]
+    if not files and search.file_format in (AUTO, REJECTS):
+        files = [below + name for name in names if OF_RANGES.fullmatch(name)]
     if not files:
         inner = f"its folders are {', '.join(folders)}: give one of them" if folders else None
         search.refuse(f"{uri} holds no files", inner)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airflow_dynamo_pipeline.engine.capacity import read_rate
-from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.lease import Held
+from airflow_dynamo_pipeline.engine.own_use import OwnUse, SharedRate
 from airflow_dynamo_pipeline.engine.plan import READABLE_STATES, Ports
 from airflow_dynamo_pipeline.engine.ports import TableDescription
 from airflow_dynamo_pipeline.engine.progress import Progress, Totals
@@ -53,12 +54,16 @@ class Housekeeping:
         self,
         plan: WhatIsRead,
         ports: Ports,
-        lease: Lease | None,
+        lease: Held | None,
         throttle: Throttle,
         totals: Totals,
         reports: Reports,
+        *,
+        shared: SharedRate | None = None,
     ) -> None:
+        """``shared``: the throttle holds a share of this rate, of which the plan's request is for all."""
         self._plan = plan
+        self._shared = shared
         self._ports = ports
         self._lease = lease
         self._throttle = throttle
@@ -131,7 +136,8 @@ class Housekeeping:
         self._units_at_capacity = self._throttle.consumed
         try:
             table = self._ports.table.describe()
-            rate = read_rate(self._plan.request, table, self._ports.capacity, own_units_per_second=own)
+            ours = OwnUse.exactly(own) if self._shared is None else self._shared.own
+            rate = read_rate(self._plan.request, table, self._ports.capacity, own=ours)
         except Stopped:
             return
         except Temporary as error:
@@ -141,6 +147,8 @@ class Housekeeping:
             raise TableChanged(
                 f"table {table.name} is {table.status}, or was deleted and made anew, while it was read"
             )
-        if rate.units_per_second != self._throttle.target:
-            self._ports.say(f"rate now {rate.units_per_second:,.1f} read units per second ({rate.reason})")
-            self._throttle.set_target(rate.units_per_second)
+        asked = rate.units_per_second
+        target = asked if self._shared is None else self._shared.decided(asked)
+        if target != self._throttle.target:
+            self._ports.say(f"rate now {target:,.1f} read units per second ({rate.reason})")
+            self._throttle.set_target(target)

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from airflow_dynamo_pipeline.engine.duplicates import SeenKeys
 from airflow_dynamo_pipeline.engine.housekeeping import CAPACITY_SECONDS
 from airflow_dynamo_pipeline.engine.import_checkpoint import ImportCheckpoint
-from airflow_dynamo_pipeline.engine.import_plan import WRITABLE_STATES, ImportPlan, ImportPorts
+from airflow_dynamo_pipeline.engine.import_plan import USABLE_STATES, ImportPlan, ImportPorts
 from airflow_dynamo_pipeline.engine.import_progress import ImportProgress
-from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.import_shares import rate_of_one
+from airflow_dynamo_pipeline.engine.lease import Held
 from airflow_dynamo_pipeline.engine.ledger import Ledger
+from airflow_dynamo_pipeline.engine.own_use import OwnUse, SharedRate
 from airflow_dynamo_pipeline.engine.paying import WriteCalls
-from airflow_dynamo_pipeline.engine.write_capacity import write_rate
+from airflow_dynamo_pipeline.engine.ports import TableDescription
+from airflow_dynamo_pipeline.engine.write_capacity import WriteRate, write_rate
 from airflow_dynamo_pipeline.errors import Stopped, TableChanged, Temporary
 
 CHECKPOINT_SECONDS = 10.0
 SOME_REJECT_BYTES = 2 * 1024 * 1024  # in memory: they are written down at once
-USABLE_STATES = (*WRITABLE_STATES, "UPDATING")  # a change of its capacity does not stop writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,17 @@ class ImportHousekeeping:
         plan: ImportPlan,
         ports: ImportPorts,
         *,
-        lease: Lease,
+        lease: Held,
         calls: WriteCalls,
         ledger: Ledger,
         checkpoint: ImportCheckpoint,
         seen: SeenKeys,
         reports: ImportReports,
+        shared: SharedRate | None = None,
     ) -> None:
+        """``shared``: the throttle holds a share of this rate."""
         self._plan = plan
+        self._shared = shared
         self._ports = ports
         self._lease = lease
         self._calls = calls
@@ -141,7 +146,7 @@ class ImportHousekeeping:
         self._units_at_capacity = throttle.consumed
         try:
             table = self._ports.table.describe()
-            rate = write_rate(self._plan.request, table, self._ports.capacity, own_units_per_second=own)
+            rate = self._rate(table, own)
         except Stopped:
             return
         except Temporary as error:
@@ -155,3 +160,9 @@ class ImportHousekeeping:
         if rate.units_per_second != throttle.target:
             self._ports.say(f"rate now {rate.units_per_second:,.1f} write units per second ({rate.reason})")
             throttle.set_target(rate.units_per_second)
+
+    def _rate(self, table: TableDescription, own: float) -> WriteRate:
+        request, capacity = self._plan.request, self._ports.capacity
+        if self._shared is not None:
+            return rate_of_one(request, table, capacity, self._shared)
+        return write_rate(request, table, capacity, own=OwnUse.exactly(own))

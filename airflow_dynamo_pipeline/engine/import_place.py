@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,6 +20,8 @@ from airflow_dynamo_pipeline.engine.sources import Backup
 from airflow_dynamo_pipeline.errors import LeaseHeld, PreflightFailed, Problem
 
 FOLDER = "_imports"  # a name that no reader of backups takes for a data file
+RANGES = "ranges"
+PLAN_AGAIN = "clear the task that planned it together with those after it"
 RESUME_WITHIN = timedelta(hours=24)  # what was written longer ago need not be in the table any more
 LIVE_WITHIN = timedelta(seconds=60)  # a lease shows life every five seconds; clocks differ a little
 MANIFESTS = ("manifest-summary.json", "manifest")
@@ -50,6 +52,19 @@ class ImportPlace:
     def lease_key(self) -> str:
         """Who works on this import now."""
         return self.key("lease.json")
+
+    @property
+    def ranges_uri(self) -> str:
+        """Below it lies what the ranges keep of their own, where several workers share the import out."""
+        return f"s3://{self.location.bucket}/{self.key(RANGES)}/"
+
+    def range_place(self, number: int) -> ImportPlace:
+        """Where one of the ranges keeps its record, checkpoint, lease and rejected items."""
+        return ImportPlace(S3Location(self.location.bucket, self.key(RANGES)), f"{number:04}")
+
+    def worker_key(self, number: int) -> str:
+        """The lease of one of those that work on the ranges at the same time."""
+        return self.key("places", f"{number:04}.json")
 
     @property
     def rejects_prefix(self) -> str:
@@ -117,6 +132,51 @@ def choose_place(search: Search) -> Chosen:
     raise AssertionError  # numbers never end
 
 
+def open_place(search: Search, import_id: str) -> Chosen:
+    """The import that a plan began, for those who work on a part of it, whenever that is.
+
+    Raises PreflightFailed where it is not there, or where backup, table or settings are not those of the
+    plan.
+    """
+    place = ImportPlace(records_location(search.request, search.backup), import_id)
+    stored = search.store.get(place.record_key)
+    if stored is None:
+        what = f"there is no import {import_id} of this backup to go on with ({place.record_key})"
+        raise PreflightFailed([Problem("work", what, PLAN_AGAIN)])
+    record = records.decode(stored.body, ImportRecord, place.record_key)
+    problems = list(_not_as_planned(search, place, record))
+    if problems:
+        raise PreflightFailed(problems)
+    return Chosen(place, Start.RESUME if record.finished_at is None else Start.ADOPT, record)
+
+
+def _not_as_planned(search: Search, place: ImportPlace, record: ImportRecord) -> Iterator[Problem]:
+    """What has changed since the plan, of all that its ranges must agree on."""
+    request, whose = search.request, f"import {place.import_id}"
+    if record.fingerprint != request.fingerprint():
+        hint = "plan, ranges and commit take the same settings"
+        yield Problem("work", f"{whose} was planned with other settings", hint)
+    if record.table_identity != search.table_identity:
+        what = f"table {request.table_name} was deleted and made anew since {whose} was planned"
+        yield Problem("table_name", what, PLAN_AGAIN)
+    if record.backup_identity != search.backup.identity:
+        what = (
+            f"the backup at {', '.join(request.s3_uri)} is not the one that {whose} was planned for: "
+            "files were added, removed or changed since"
+        )
+        yield Problem("s3_uri", what, PLAN_AGAIN)
+
+
+def range_of(store: ObjectStore, whole: ImportPlace, number: int) -> Chosen:
+    """What earlier attempts at a range left. It is gone on with whoever began it, and whenever."""
+    place = whole.range_place(number)
+    stored = store.get(place.record_key)
+    if stored is None:
+        return Chosen(place, Start.NEW)
+    record = records.decode(stored.body, ImportRecord, place.record_key)
+    return Chosen(place, Start.RESUME if record.finished_at is None else Start.ADOPT, record)
+
+
 def _of_finished(search: Search, place: ImportPlace, record: ImportRecord) -> Start | None:
     """Adopt one's own; None where another may be made."""
     request, work = search.request, search.work
@@ -150,11 +210,19 @@ def _last_seen(
     store: ObjectStore, place: ImportPlace, record: ImportRecord, now: datetime
 ) -> tuple[datetime, bool]:
     """When somebody last worked on an import, and whether somebody does just now."""
-    found = store.get(place.lease_key)
-    if found is None:  # between the record and the lease lie a few calls
+    leases = list(_leases(store, place, record))
+    if not leases:  # between the record and the lease lie a few calls
         return record.started_at, now - record.started_at < LIVE_WITHIN
-    lease = records.decode(found.body, LeaseRecord, place.lease_key)
-    return lease.beat_at, not lease.released and now - lease.beat_at < LIVE_WITHIN
+    is_live = any(not lease.released and now - lease.beat_at < LIVE_WITHIN for lease in leases)
+    return max(lease.beat_at for lease in leases), is_live
+
+
+def _leases(store: ObjectStore, place: ImportPlace, record: ImportRecord) -> Iterator[LeaseRecord]:
+    """What the worker left to be seen, or each of those that share the import out."""
+    for key in (place.lease_key, *map(place.worker_key, range(record.at_once))):
+        found = store.get(key)
+        if found is not None:
+            yield records.decode(found.body, LeaseRecord, key)
 
 
 def _why_not(request: ImportRequest, record: ImportRecord, work: Work) -> str:

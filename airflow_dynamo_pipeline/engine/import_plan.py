@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from airflow_dynamo_pipeline.engine.finding import find_backup
 from airflow_dynamo_pipeline.engine.identity import Work
-from airflow_dynamo_pipeline.engine.import_place import Chosen, Search, choose_place, records_location
-from airflow_dynamo_pipeline.engine.import_reading import Reading, stored_content
+from airflow_dynamo_pipeline.engine.import_fit import key_problems, reader_problems
+from airflow_dynamo_pipeline.engine.import_place import (
+    Chosen,
+    Search,
+    choose_place,
+    open_place,
+    records_location,
+)
+from airflow_dynamo_pipeline.engine.import_reading import stored_content
 from airflow_dynamo_pipeline.engine.import_request import AUTO, ImportRequest
-from airflow_dynamo_pipeline.engine.ledger import Ledger
+from airflow_dynamo_pipeline.engine.own_use import NOTHING, of_all
 from airflow_dynamo_pipeline.engine.plan import finding
 from airflow_dynamo_pipeline.engine.plan_import import ImportEstimate, estimate_import
 from airflow_dynamo_pipeline.engine.ports import (
@@ -24,16 +31,15 @@ from airflow_dynamo_pipeline.engine.ports import (
 )
 from airflow_dynamo_pipeline.engine.prices import Prices, PricesOf, prices_for
 from airflow_dynamo_pipeline.engine.production_tags import production_tags
+from airflow_dynamo_pipeline.engine.shares import ALONE, Sharing
 from airflow_dynamo_pipeline.engine.sources import Backup
 from airflow_dynamo_pipeline.engine.write_capacity import WriteRate, write_rate
-from airflow_dynamo_pipeline.errors import ImportRefused, PipelineError, Problem, UnexpectedReply
+from airflow_dynamo_pipeline.errors import ImportRefused, Problem
 from airflow_dynamo_pipeline.formats.detection import detect_content
 from airflow_dynamo_pipeline.formats.readers import READERS
-from airflow_dynamo_pipeline.items.keys import KeyReader
 
 WRITABLE_STATES = ("ACTIVE",)
-CHANGES = "incremental"
-LOOKED_AT = 100  # items of the first file, for their keys
+USABLE_STATES = (*WRITABLE_STATES, "UPDATING")  # a change of its capacity does not stop writes
 UNITS_PER_WRITER = 400.0  # what one thread's batches come to, at some 25 ms each and a kilobyte an item
 MOST_AUTO_WRITERS = 16
 
@@ -65,6 +71,7 @@ class ImportPlan:
     rate: WriteRate
     chosen: Chosen
     prices: Prices
+    sharing: Sharing = ALONE
 
     @property
     def writers(self) -> int:
@@ -72,6 +79,11 @@ class ImportPlan:
         if self.request.segments is not None:
             return self.request.segments
         return min(MOST_AUTO_WRITERS, max(1, int(self.rate.units_per_second / UNITS_PER_WRITER)))
+
+    @property
+    def is_shared_out(self) -> bool:
+        """Whether an earlier attempt shared this import out to several workers."""
+        return self.chosen.record is not None and self.chosen.record.ranges > 0
 
     @property
     def by_index(self) -> bool:
@@ -96,27 +108,28 @@ class ImportPlan:
 
 
 def make_import_plan(
-    request: ImportRequest, work: Work, ports: ImportPorts, known: Backup | None = None
+    request: ImportRequest, work: Work, ports: ImportPorts, known: Backup | None = None, of: str | None = None
 ) -> ImportPlan:
     """Look at table, source and earlier imports without changing anything.
 
-    ``known`` is the backup where the caller made it itself; else it is looked for at ``request.s3_uri``.
+    ``known`` is a backup that the caller made itself; else it is looked for at ``request.s3_uri``. ``of`` is
+    the id of an import that a plan began, for those who work on a part of it; else it is looked for, or new.
     Raises ImportRefused with every finding; Temporary errors pass through, so that a retry can help.
     """
     problems: list[Problem] = []
     table = finding(problems, "table_name", ports.table.describe)
     rate = ttl = chosen = None
     if table is not None:
-        problems += writable_problems(table, ports, allow_protected=request.allow_protected)
-        rate = finding(problems, "ratio", lambda: write_rate(request, table, ports.capacity))
+        problems += _table_problems(request, table, ports, of)
         ttl = finding(problems, "table_name", ports.table.ttl_attribute)
-    backup = finding(problems, "s3_uri", lambda: known or _backup(request, ports))
+    backup = finding(problems, "s3_uri", lambda: known or backup_of(request, ports))
     if backup is not None:
         problems += _backup_problems(request, backup, table, ports)
         problems += _place_problems(request, backup, ports)
-        if table is not None and not any(problem.where == "rejects_s3_uri" for problem in problems):
-            search = _search(request, work, backup, table, ports)
-            chosen = finding(problems, "rejects_s3_uri", lambda: choose_place(search))
+        if table is not None:
+            chosen = _choose(problems, _search(request, work, backup, table, ports), of)
+    if table is not None:
+        rate = finding(problems, "ratio", lambda: _rate(request, table, ports, chosen))
     if problems or table is None or rate is None or backup is None or chosen is None:
         raise ImportRefused(problems)
     _warn_of(request, table, ttl, ports)
@@ -132,9 +145,35 @@ def make_import_plan(
     )
 
 
+def _rate(
+    request: ImportRequest, table: TableDescription, ports: ImportPorts, chosen: Chosen | None
+) -> WriteRate:
+    """Of the whole import; what those consume who share it out is its own, as far as it can be told."""
+    record = chosen.record if chosen is not None else None
+    own = of_all(record.units_per_second, record.slack) if record is not None else NOTHING
+    return write_rate(request, table, ports.capacity, own=own)
+
+
+def _choose(problems: list[Problem], search: Search, of: str | None) -> Chosen | None:
+    """The place, or None with the problem kept; not where records cannot be written in any case."""
+    if any(problem.where == "rejects_s3_uri" for problem in problems):
+        return None
+    choose = choose_place if of is None else partial(open_place, import_id=of)
+    return finding(problems, "rejects_s3_uri", lambda: choose(search))
+
+
+def _table_problems(
+    request: ImportRequest, table: TableDescription, ports: ImportPorts, of: str | None
+) -> Iterator[Problem]:
+    """A change of the table's capacity is no reason to leave an import that was begun."""
+    states = WRITABLE_STATES if of is None else USABLE_STATES
+    return writable_problems(table, ports, allow_protected=request.allow_protected, states=states)
+
+
 def _search(
     request: ImportRequest, work: Work, backup: Backup, table: TableDescription, ports: ImportPorts
 ) -> Search:
+    """What looks for the place of an import."""
     return Search(
         request=request,
         work=work,
@@ -146,7 +185,9 @@ def _search(
     )
 
 
-def _backup(request: ImportRequest, ports: ImportPorts) -> Backup:
+def backup_of(request: ImportRequest, ports: ImportPorts) -> Backup:
+    """What is to be imported; raises what ``find_backup`` raises."""
+
     def sniff(key: str) -> str | None:
         return detect_content(stored_content(ports.source, key))
 
@@ -162,13 +203,17 @@ def _backup(request: ImportRequest, ports: ImportPorts) -> Backup:
 
 
 def writable_problems(
-    table: TableDescription, ports: ImportPorts, *, allow_protected: bool
+    table: TableDescription,
+    ports: ImportPorts,
+    *,
+    allow_protected: bool,
+    states: Container[str] = WRITABLE_STATES,
 ) -> Iterator[Problem]:
     """Why a table cannot, or should not, be written to."""
-    if table.status not in WRITABLE_STATES:
+    if table.status not in states:
         yield Problem("table_name", f"table {table.name} is {table.status}", "it must be ACTIVE")
     for index in table.indexes.values():
-        if index.status not in WRITABLE_STATES:
+        if index.status not in states:
             yield Problem(
                 "table_name",
                 f"index {index.name} of table {table.name} is {index.status}",
@@ -202,63 +247,9 @@ def _backup_problems(
         for text in READERS[reader].check_settings(request.reading):
             yield Problem("attributes", text)
             return
-    yield from _reader_problems(request, {stage.reader for stage in backup.stages})
+    yield from reader_problems(request, {stage.reader for stage in backup.stages})
     if table is not None and table.key:
-        yield from _key_problems(request, backup, table, ports.source)
-
-
-def _reader_problems(request: ImportRequest, readers: set[str]) -> Iterator[Problem]:
-    """What rejected items and changes cannot be imported with."""
-    if "rejects" in readers and request.file_format == AUTO:
-        yield Problem(
-            "file_format",
-            "these are rejected items, whose lines say themselves how they are read",
-            "look at them, and say file_format='rejects'",
-        )
-    if CHANGES in readers and request.on_conflict != "overwrite":
-        yield Problem(
-            "on_conflict",
-            f"{request.on_conflict!r} cannot be used with incremental exports",
-            "changes are applied in order: use 'overwrite'",
-        )
-    if CHANGES in readers and request.expired_items == "drop":
-        yield Problem(
-            "expired_items",
-            "'drop' cannot be used with incremental exports: an item's older version would stay",
-            "use 'keep'; DynamoDB deletes expired items by itself",
-        )
-
-
-def _key_problems(
-    request: ImportRequest, backup: Backup, table: TableDescription, store: ObjectStore
-) -> Iterator[Problem]:
-    """Whether the first items have this table's key; if none has, it is another table's backup."""
-    stage = next((stage for stage in backup.stages if stage.files), None)
-    if stage is None:
-        return
-    keys, seen, good, last = KeyReader(table.key), 0, 0, ""
-    try:
-        blocks = READERS[stage.reader].blocks(stored_content(store, stage.files[0].key), request.reading)
-        for item in itertools.islice((item for block in blocks for item in block.items), LOOKED_AT):
-            seen += 1
-            try:
-                keys.of(item)
-                good += 1
-            except UnexpectedReply as problem:
-                last = str(problem)
-    except ValueError as problem:
-        yield Problem("s3_uri", f"{stage.files[0].key}: {problem}")
-        return
-    except PipelineError as problem:
-        yield Problem("s3_uri", str(problem))
-        return
-    if seen and not good:
-        schema = ", ".join(f"{one.name} ({one.tag})" for one in table.key)
-        yield Problem(
-            "table_name",
-            f"table {table.name} has the key {schema}, and none of the first {seen} items has it: {last}",
-            "this backup is of a table with another key",
-        )
+        yield from key_problems(request, backup, table, ports.source)
 
 
 def _place_problems(request: ImportRequest, backup: Backup, ports: ImportPorts) -> list[Problem]:
@@ -282,17 +273,3 @@ def _warn_of(request: ImportRequest, table: TableDescription, ttl: str | None, p
         ports.warn(f"table {table.name} expires items by {ttl}: items that are expired already {what}")
     if request.file_format == AUTO and request.attributes:
         ports.say("attributes are declared: they count for formats without types only")
-
-
-def reading_for(plan: ImportPlan, ports: ImportPorts, ledger: Ledger) -> Reading:
-    """What reads the backup for one attempt, or for a dry run."""
-    return Reading(
-        request=plan.request,
-        key=plan.table.key,
-        ttl_attribute=plan.ttl_attribute,
-        store=ports.source,
-        ledger=ledger,
-        now=ports.clock.now(),
-        stop=ports.stop,
-        seed=plan.backup.identity,
-    )

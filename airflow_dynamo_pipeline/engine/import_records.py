@@ -71,5 +71,9 @@ class ImportRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     table_identity: str
     started_at: datetime
     finished_at: datetime | None = None
+    ranges: int = 0  # that are worked on by different workers; 0: one worker does all of it
+    at_once: int = 1  # of them
+    slack: float = 0.0  # share of the rate that none of them uses
+    units_per_second: float = 0.0  # of all of them together, as planned; 0: for one worker
     rejects: tuple[str, ...] = ()  # once it is whole: the objects with the items rejected
     result: msgspec.Raw = msgspec.Raw(b"null")

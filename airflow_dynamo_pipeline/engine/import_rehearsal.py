@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from airflow_dynamo_pipeline.engine.batches import units_of
-from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts, reading_for
+from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts
 from airflow_dynamo_pipeline.engine.import_reading import Reading
 from airflow_dynamo_pipeline.engine.import_records import Accounts
 from airflow_dynamo_pipeline.engine.import_result import ImportResult
+from airflow_dynamo_pipeline.engine.import_stage import reading_for
 from airflow_dynamo_pipeline.engine.ledger import Entry, Ledger, Outcome
 from airflow_dynamo_pipeline.engine.plan_cost import cost_of_writing, money
 from airflow_dynamo_pipeline.engine.ports import JsonObject

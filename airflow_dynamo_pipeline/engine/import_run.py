@@ -9,17 +9,18 @@ from airflow_dynamo_pipeline.engine.collector import old_objects_set_aside
 from airflow_dynamo_pipeline.engine.existing import Start
 from airflow_dynamo_pipeline.engine.import_checkpoint import ImportCheckpoint
 from airflow_dynamo_pipeline.engine.import_housekeeping import ImportHousekeeping, ImportReports
-from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts, reading_for
+from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts
 from airflow_dynamo_pipeline.engine.import_records import ImportRecord
 from airflow_dynamo_pipeline.engine.import_result import (
     ImportResult,
     refuse_too_many_rejects,
     refuse_unbalanced,
 )
-from airflow_dynamo_pipeline.engine.import_stage import StageImport
-from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.import_stage import StageImport, reading_for
+from airflow_dynamo_pipeline.engine.lease import Held
 from airflow_dynamo_pipeline.engine.ledger import Ledger
-from airflow_dynamo_pipeline.engine.paying import WriteCalls
+from airflow_dynamo_pipeline.engine.own_use import SharedRate
+from airflow_dynamo_pipeline.engine.paying import WriteCalls, first_debt
 from airflow_dynamo_pipeline.engine.ports import VersionConflict
 from airflow_dynamo_pipeline.engine.table_gone import table_still_there
 from airflow_dynamo_pipeline.engine.throttle import Throttle
@@ -30,23 +31,22 @@ class ImportRun:
     """The parts of one attempt, put together."""
 
     def __init__(
-        self, plan: ImportPlan, ports: ImportPorts, lease: Lease, attempt: str, reports: ImportReports
+        self,
+        plan: ImportPlan,
+        ports: ImportPorts,
+        lease: Held,
+        attempt: str,
+        reports: ImportReports,
+        shared: SharedRate | None = None,
     ) -> None:
+        """``shared``: the plan's rate is a share of this one."""
         self._plan = plan
         self._ports = ports
         self._lease = lease
         self._checkpoint = ImportCheckpoint(ports.records, plan.chosen.place, attempt)
         self._ledger = Ledger(self._checkpoint.state.files)
         self._began_at = ports.clock.monotonic()
-        self._calls = WriteCalls(
-            table=ports.table,
-            throttle=Throttle(plan.rate.units_per_second, ports.clock, ports.stop, debt=self._debt()),
-            rate=plan.rate,
-            clock=ports.clock,
-            stop=ports.stop,
-            before_call=lease.beat,
-            warn=ports.warn,
-        )
+        self._calls = self._write_calls()
         self._reading = reading_for(plan, ports, self._ledger)
         self._stages = StageImport(plan, ports, ledger=self._ledger, calls=self._calls, reading=self._reading)
         self._housekeeping = ImportHousekeeping(
@@ -58,6 +58,7 @@ class ImportRun:
             checkpoint=self._checkpoint,
             seen=self._reading.seen,
             reports=reports,
+            shared=shared,
         )
 
     def run(self, record_version: str) -> ImportResult:
@@ -94,11 +95,20 @@ class ImportRun:
             store.delete([place.state_key])
             raise StaleAttempt(f"another attempt has finished this import ({place.record_key})")
 
-    def _debt(self) -> float:
-        """Full allowance from now on; after a resume less the batches a killed attempt may just have sent."""
-        if self._plan.chosen.start is not Start.RESUME:
-            return 0.0
-        return min(25.0 * self._plan.writers, self._plan.rate.units_per_second)
+    def _write_calls(self) -> WriteCalls:
+        plan, ports = self._plan, self._ports
+        resumed = plan.chosen.start is Start.RESUME
+        debt = first_debt(plan.rate.units_per_second, plan.sharing, plan.writers, resumed=resumed)
+        return WriteCalls(
+            table=ports.table,
+            throttle=Throttle(plan.rate.units_per_second, ports.clock, ports.stop, debt=debt),
+            rate=plan.rate,
+            clock=ports.clock,
+            stop=ports.stop,
+            before_call=self._lease.beat,
+            warn=ports.warn,
+            sharing=plan.sharing,
+        )
 
     def _write_checkpoint(self) -> None:
         """Whatever ended the run, what it did is written down; trouble with that hides nothing."""

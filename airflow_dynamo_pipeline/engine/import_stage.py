@@ -54,6 +54,8 @@ class StageImport:
             if self._ledger.reject_bytes >= MOST_REJECT_BYTES:
                 self._wait_for_checkpoint(source, writing)
         writing.finish()
+        if self._plan.sharing.workers > 1:
+            self._calls.pay_off()
 
     def _wait_for_checkpoint(self, source: BatchSource, writing: BatchWriting | ConditionalWriting) -> None:
         """Wait while more rejected items are in memory than should be.
@@ -93,3 +95,17 @@ class StageImport:
     def _stop_all(self) -> None:
         self._ports.stop.set()
         self._calls.throttle.wake()
+
+
+def reading_for(plan: ImportPlan, ports: ImportPorts, ledger: Ledger) -> Reading:
+    """What reads the backup for one attempt, or for a dry run."""
+    return Reading(
+        request=plan.request,
+        key=plan.table.key,
+        ttl_attribute=plan.ttl_attribute,
+        store=ports.source,
+        ledger=ledger,
+        now=ports.clock.now(),
+        stop=ports.stop,
+        seed=plan.backup.identity,
+    )

@@ -98,6 +98,14 @@ class ExportLayout:
         """The summary that the first attempt to reach the commit means to write."""
         return self.checkpoint_prefix + "commit.json"
 
+    def range_key(self, number: int) -> str:
+        """Who works on one range of segments now."""
+        return f"{self.checkpoint_prefix}ranges/{number:04}.json"
+
+    def place_key(self, number: int) -> str:
+        """Who has one of the shares of the rate now."""
+        return f"{self.checkpoint_prefix}places/{number:04}.json"
+
     def segment_key(self, segment: int) -> str:
         """The checkpoint of one segment."""
         return f"{self.checkpoint_prefix}{segment:04}.json"

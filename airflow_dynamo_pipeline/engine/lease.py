@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.ports import ABSENT, Absent, Clock, ObjectStore, VersionConflict
@@ -18,6 +19,22 @@ from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError, StaleAttemp
 
 BEAT_SECONDS = 5.0
 SILENCE_SECONDS = 20.0
+
+
+class Held(Protocol):
+    """What gives an attempt the right to work: a lease, or several."""
+
+    def beat(self) -> bool:
+        """Show life if it is due; raises StaleAttempt when it was taken over."""
+        ...
+
+    def check(self) -> None:
+        """Show life now; raises StaleAttempt when it was taken over."""
+        ...
+
+    def release(self) -> None:
+        """Let the next attempt begin without watching."""
+        ...
 
 
 class Lease:
@@ -49,6 +66,10 @@ class Lease:
             if self._clock.wait(stop, SILENCE_SECONDS):
                 raise Stopped("told to stop while watching another attempt's lease")
         self._take(found.version)
+
+    def take(self, version: str | None) -> None:
+        """Take it as it was last seen, None: where nothing was; raises LeaseHeld if another was faster."""
+        self._take(version or ABSENT)
 
     def beat(self) -> bool:
         """Show life if it is due; raises StaleAttempt when the lease was taken over.
@@ -84,13 +105,17 @@ class Lease:
         try:
             self._put(self._version or ABSENT, released=False)
         except VersionConflict:
-            self._lost = StaleAttempt(
-                f"another attempt has taken over this export ({self._key}); attempt {self._attempt} stops"
-            )
+            self._lost = self._taken_over()
             raise self._lost from None
         except PipelineError as error:
             self._lost = error
             raise
+
+    def _taken_over(self) -> PipelineError:
+        """What ends an attempt that is not the holder any more."""
+        return StaleAttempt(
+            f"another attempt has taken over this export ({self._key}); attempt {self._attempt} stops"
+        )
 
     def _take(self, expect: str | Absent) -> None:
         try:

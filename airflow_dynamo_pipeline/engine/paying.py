@@ -9,12 +9,14 @@ from typing import Protocol, TypeVar
 from airflow_dynamo_pipeline.engine.backoff import persistently
 from airflow_dynamo_pipeline.engine.ports import Clock, ConditionFailed, TableWriter
 from airflow_dynamo_pipeline.engine.scan import is_key_range
+from airflow_dynamo_pipeline.engine.shares import ALONE, Sharing
 from airflow_dynamo_pipeline.engine.throttle import Booking, Throttle
 from airflow_dynamo_pipeline.engine.write_capacity import Consumed, WriteRate
 from airflow_dynamo_pipeline.errors import ItemRefused, PipelineError, Throttled
 from airflow_dynamo_pipeline.items.page import ReplyText
 
 CALL_SECONDS = 0.25  # one call costs about this much of the rate
+FULL_CALL_UNITS = 25.0  # of 25 items of a kilobyte
 KEPT_SHARE = 0.7  # of the old mean of charge to estimate
 NAME_EVERY_SECONDS = 60.0
 
@@ -32,6 +34,30 @@ Answer = TypeVar("Answer", bound=Reply)
 Result = TypeVar("Result")
 
 
+def most_of_a_call(units_per_second: float, sharing: Sharing) -> float:
+    """What a call may be charged, so that all who share the rate are not far ahead of it together."""
+    alone = units_per_second * CALL_SECONDS
+    return (
+        alone if sharing.workers == 1 else min(alone, sharing.page_units(units_per_second, FULL_CALL_UNITS))
+    )
+
+
+def first_debt(units_per_second: float, sharing: Sharing, writers: int, *, resumed: bool) -> float:
+    """Units that an attempt waits for before its first call.
+
+    None, but after a resume the calls that a killed attempt may just have sent; and who shares a rate comes
+    after another at its place, who may have failed a moment after a call.
+
+    >>> first_debt(100.0, ALONE, 2, resumed=False), first_debt(100.0, ALONE, 2, resumed=True)
+    (0.0, 50.0)
+    >>> first_debt(10.0, Sharing(workers=4), 2, resumed=False)
+    2.5
+    """
+    if resumed:
+        return min(FULL_CALL_UNITS * writers, units_per_second)
+    return 0.0 if sharing.workers == 1 else most_of_a_call(units_per_second, sharing)
+
+
 class WriteCalls:
     """Calls to one table for one run, by all threads."""
 
@@ -45,8 +71,13 @@ class WriteCalls:
         stop: threading.Event,
         before_call: Callable[[], bool],
         warn: Callable[[str], None],
+        sharing: Sharing = ALONE,
     ) -> None:
-        """``before_call`` is called before a turn is waited for and after; True: it took a while."""
+        """``before_call`` is called before a turn is waited for and after; True: it took a while.
+
+        ``sharing``: with whom the rate is shared; each one's calls are the smaller for it.
+        """
+        self._sharing = sharing
         self._table = table
         self.throttle = throttle
         self.rate = rate
@@ -67,7 +98,7 @@ class WriteCalls:
         """
         if not self._has_learned:
             return 1.0
-        return max(1.0, self.throttle.units_per_second * CALL_SECONDS) / self._factor
+        return max(1.0, most_of_a_call(self.throttle.units_per_second, self._sharing)) / self._factor
 
     def call(self, operation: str, body: bytes, units: float, read: Callable[[ReplyText], Answer]) -> Answer:
         """Make one call for items of about ``units`` and settle what it cost.
@@ -91,6 +122,10 @@ class WriteCalls:
         if charge:
             self._learn(charge / units)
         return reply
+
+    def pay_off(self) -> None:
+        """Wait until all calls are paid for, so that whoever comes next at this share may call at once."""
+        self.throttle.refused(self._turn(0.0))
 
     def insist(self, call: Callable[[], Result]) -> Result:
         """Make a call until it succeeds, or fails in a way that no retry can help."""

@@ -19,6 +19,7 @@ from airflow_dynamo_pipeline.engine.existing import Start, Target, choose_target
 from airflow_dynamo_pipeline.engine.export_method import beside_a_scan
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.layout import ROOT
+from airflow_dynamo_pipeline.engine.own_use import NOTHING, OwnUse, of_all
 from airflow_dynamo_pipeline.engine.plan_cost import counted
 from airflow_dynamo_pipeline.engine.ports import (
     CapacitySource,
@@ -32,9 +33,10 @@ from airflow_dynamo_pipeline.engine.prices import Prices, PricesOf, prices_for
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
 from airflow_dynamo_pipeline.engine.table_definition import TableDefinition
 from airflow_dynamo_pipeline.errors import PipelineError, PreflightFailed, Problem, Refused, Temporary
+from airflow_dynamo_pipeline.formats import FORMATS
 from airflow_dynamo_pipeline.formats.compression import COMPRESSIONS
 
-LIKELY_PER_THREAD = 1500.0  # units per second of full pages at some 85 ms each
+LIKELY_PER_THREAD = 640.0  # units per second of full pages at some 200 ms each
 READABLE_STATES = ("ACTIVE", "UPDATING")
 
 
@@ -89,6 +91,18 @@ class Plan:
         return estimate_of(self.request, self.table, self.rate, self.segments, self.prices)
 
     @property
+    def workers(self) -> int:
+        """Those that read at the same time."""
+        return self.target.plan.at_once if self.target.plan else 1
+
+    @property
+    def _read_by(self) -> str:
+        stored = self.target.plan
+        if stored is None or stored.ranges == 1:
+            return f"on {counted(self.threads, 'thread')}"
+        return f"in {stored.ranges:,} ranges, {stored.at_once:,} at once"
+
+    @property
     def _index(self) -> IndexDescription | None:
         name = self.request.index_name
         return self.table.indexes.get(name) if name else None
@@ -101,7 +115,7 @@ class Plan:
             f"{self.target.start.value}: {request.table_name}{index}, about {self.item_count:,} items and "
             f"{self.size_bytes:,} bytes, to {self.target.layout.manifest_uri} at "
             f"{rate.units_per_second:,.1f} read units per second ({rate.reason}), "
-            f"{counted(self.segments, 'segment')} on {counted(self.threads, 'thread')}; "
+            f"{counted(self.segments, 'segment')} {self._read_by}; "
             f"{self.estimate.line()}"
         )
 
@@ -112,27 +126,28 @@ class Plan:
             yield beside_a_scan(self.request, self.estimate)
 
 
-def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
-    """Look at table, bucket and target without changing anything.
+def make_plan(request: ExportRequest, work: Work, ports: Ports, known: Target | None = None) -> Plan:
+    """Look at table, bucket and target without changing anything; ``known``: the target is decided.
 
     Raises PreflightFailed with every finding; Temporary errors pass through, so that a retry can help.
     """
     problems: list[Problem] = []
     table = finding(problems, "table_name", ports.table.describe)
-    rate = None
     if table is not None:
         problems += table_problems(request, table)
-        rate = finding(problems, "ratio", lambda: read_rate(request, table, ports.capacity))
     problems += store_problems(request.location, table, ports.store, ROOT)
     definition = _definition(problems, request, ports) if table is not None else None
     finding(problems, "compression", COMPRESSIONS[request.compression].check_available)
-    target = _find_target(problems, request, work, ports, table)
+    target = known or _find_target(problems, request, work, ports, table)
+    rate = None
+    if table is not None:
+        own = _own_use(target)
+        rate = finding(problems, "ratio", lambda: read_rate(request, table, ports.capacity, own=own))
     if problems or table is None or rate is None or target is None:
         raise PreflightFailed(problems)
     segments = request.segments or segments_for(table, request, rate)
     if target.plan is not None:
         segments = _begun_with(target.plan.segments, request, ports)
-    _say_of(rate, ports)
     return Plan(
         request=request,
         work=work,
@@ -145,12 +160,25 @@ def make_plan(request: ExportRequest, work: Work, ports: Ports) -> Plan:
     )
 
 
-def _say_of(rate: ReadRate, ports: Ports) -> None:
-    if rate.units_per_second > MAX_THREADS * LIKELY_PER_THREAD:
+def announce(plan: Plan, ports: Ports) -> None:
+    """Say, before the first Scan, what will be done and what to expect of it."""
+    rate, request = plan.rate.units_per_second, plan.request
+    if plan.target.start is not Start.ADOPT and rate > plan.workers * MAX_THREADS * LIKELY_PER_THREAD:
+        tasks = "one task reads" if plan.workers == 1 else f"{plan.workers:,} tasks read"
+        each = "" if plan.workers == 1 else " each"
         ports.say(
-            f"{rate.units_per_second:,.0f} units per second may not be reached: one task reads "
-            f"{MAX_THREADS} segments at a time"
+            f"{rate:,.0f} units per second may not be reached: {tasks} {MAX_THREADS} segments{each} at a time"
         )
+    for line in plan.lines():
+        ports.say(line)
+    if not FORMATS[request.file_format].lossless:
+        ports.warn(f"file_format {request.file_format} is lossy: {FORMATS[request.file_format].lossy_in}")
+
+
+def _own_use(target: Target | None) -> OwnUse:
+    """What was consumed of late by those who share this export out, as far as it can be told."""
+    stored = target.plan if target is not None else None
+    return of_all(stored.units_per_second, stored.slack) if stored is not None else NOTHING
 
 
 def _begun_with(segments: int, request: ExportRequest, ports: Ports) -> int:

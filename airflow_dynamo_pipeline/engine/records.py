@@ -63,6 +63,10 @@ class StoredPlan(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     segments: int
     table_identity: str
     started_at: datetime
+    ranges: int = 1  # that are worked on by different workers
+    at_once: int = 1  # of them
+    slack: float = 0.0  # share of the rate that none of them uses
+    units_per_second: float = 0.0  # of all of them together, as planned; 0: for one worker
 
 
 class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -10,7 +10,7 @@ import msgspec
 
 from airflow_dynamo_pipeline.engine.checkpoint import Checkpoint, SegmentCheckpoint
 from airflow_dynamo_pipeline.engine.layout import ExportLayout
-from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.lease import Held
 from airflow_dynamo_pipeline.engine.parts import PartWriter
 from airflow_dynamo_pipeline.engine.ports import Clock, ObjectStore, VersionConflict
 from airflow_dynamo_pipeline.engine.progress import Totals
@@ -36,7 +36,7 @@ class SegmentExporter:
     store: ObjectStore
     scanner: Scanner
     checkpoint: Checkpoint
-    lease: Lease
+    lease: Held
     totals: Totals
     clock: Clock
     say: Callable[[str], None]

@@ -13,33 +13,25 @@ from dataclasses import asdict, dataclass
 
 from airflow_dynamo_pipeline.engine import records
 from airflow_dynamo_pipeline.engine.checkpoint import Checkpoint
-from airflow_dynamo_pipeline.engine.collector import old_objects_set_aside
 from airflow_dynamo_pipeline.engine.commit import Commit, remove_checkpoint
-from airflow_dynamo_pipeline.engine.existing import Start, stopped_before
-from airflow_dynamo_pipeline.engine.housekeeping import Housekeeping, Reports
+from airflow_dynamo_pipeline.engine.existing import SHARED_OUT, Start, begun_otherwise, stopped_before
+from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
-from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.lease import Held, Lease
 from airflow_dynamo_pipeline.engine.manifest import Summary, read_summary
-from airflow_dynamo_pipeline.engine.plan import Plan, Ports, make_plan
+from airflow_dynamo_pipeline.engine.plan import Plan, Ports, announce, make_plan
 from airflow_dynamo_pipeline.engine.ports import ABSENT, JsonObject, VersionConflict
-from airflow_dynamo_pipeline.engine.progress import Totals
 from airflow_dynamo_pipeline.engine.records import StoredPlan
 from airflow_dynamo_pipeline.engine.requests import ExportRequest
-from airflow_dynamo_pipeline.engine.scan import Scanner
-from airflow_dynamo_pipeline.engine.segment_export import SegmentExporter
-from airflow_dynamo_pipeline.engine.sizing import PageSizer
-from airflow_dynamo_pipeline.engine.table_gone import table_still_there
+from airflow_dynamo_pipeline.engine.segments_run import SegmentsRun
+from airflow_dynamo_pipeline.engine.sizing import PageSizer, PageUnits, alone
 from airflow_dynamo_pipeline.engine.throttle import Throttle
-from airflow_dynamo_pipeline.engine.workers import Workers
 from airflow_dynamo_pipeline.errors import (
     LeaseHeld,
     NotFound,
     PipelineError,
-    StaleAttempt,
-    Stopped,
-    TableChanged,
+    PreflightFailed,
 )
-from airflow_dynamo_pipeline.formats import FORMATS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,24 +66,22 @@ def export_table(request: ExportRequest, work: Work, ports: Ports, reports: Repo
     stop with the checkpoint written, StaleAttempt when superseded, and the errors of the ports.
     """
     plan = make_plan(request, work, ports)
-    for line in plan.lines():
-        ports.say(line)
-    if not FORMATS[request.file_format].lossless:
-        ports.warn(f"file_format {request.file_format} is lossy: {FORMATS[request.file_format].lossy_in}")
+    announce(plan, ports)
     if plan.target.start is Start.ADOPT:
-        return _adopt(plan, ports)
+        return adopt(plan, ports)
+    if plan.target.plan is not None and plan.target.plan.ranges > 1:
+        raise PreflightFailed([begun_otherwise(f"export {plan.target.layout.export_id}", SHARED_OUT)])
     attempt = secrets.token_hex(4)
     lease = Lease(ports.store, plan.target.layout.lease_key, attempt, ports.clock)
     try:
         _begin(plan, ports, lease)
-        run = _Run(plan, ports, lease, attempt)
-        summary = run.run(Housekeeping(plan, ports, lease, run.throttle, run.totals, reports))
+        summary = _run(plan, ports, lease, attempt, reports)
     except PipelineError as error:
         return _committed_meanwhile(plan, ports, error)
     finally:
-        _let_go(lease, ports)
+        let_go(lease, ports)
     remove_checkpoint(plan, ports)
-    return _result(plan, summary, plan.target.start)
+    return result_of(plan, summary, plan.target.start)
 
 
 def _committed_meanwhile(plan: Plan, ports: Ports, error: PipelineError) -> ExportResult:
@@ -106,14 +96,14 @@ def _committed_meanwhile(plan: Plan, ports: Ports, error: PipelineError) -> Expo
     if summary is None:
         raise error
     if summary.ours.generation == plan.work.generation:
-        return _adopt(plan, ports)
+        return adopt(plan, ports)
     remove_checkpoint(plan, ports)
     raise LeaseHeld(
         f"another run finished this export meanwhile ({plan.target.layout.manifest_uri})"
     ) from error
 
 
-def _adopt(plan: Plan, ports: Ports) -> ExportResult:
+def adopt(plan: Plan, ports: Ports) -> ExportResult:
     """Another attempt wrote the manifest and was lost, or not heard, before it could say so."""
     layout = plan.target.layout
     summary = read_summary(ports.store, layout)
@@ -121,7 +111,7 @@ def _adopt(plan: Plan, ports: Ports) -> ExportResult:
         raise NotFound("export", layout.manifest_uri, "its manifest was removed a moment ago")
     ports.say(f"export {layout.export_id} was already committed by another attempt: adopting it")
     remove_checkpoint(plan, ports)
-    return _result(plan, summary, Start.ADOPT)
+    return result_of(plan, summary, Start.ADOPT)
 
 
 def _begin(plan: Plan, ports: Ports, lease: Lease) -> None:
@@ -157,7 +147,7 @@ def _refuse_committed(plan: Plan, ports: Ports) -> None:
         raise LeaseHeld(f"another attempt finished this export a moment ago ({layout.manifest_uri})")
 
 
-def _let_go(lease: Lease, ports: Ports) -> None:
+def let_go(lease: Held, ports: Ports) -> None:
     """Release the lease; whatever goes wrong here must not hide why the run ended."""
     try:
         lease.release()
@@ -165,7 +155,8 @@ def _let_go(lease: Lease, ports: Ports) -> None:
         ports.warn(f"could not release the lease: {error}; the next attempt waits until it has gone silent")
 
 
-def _result(plan: Plan, summary: Summary, start: Start) -> ExportResult:
+def result_of(plan: Plan, summary: Summary, start: Start) -> ExportResult:
+    """What a committed export holds."""
     ours, layout = summary.ours, plan.target.layout
     seconds = 0.0
     if ours.first_page_at and ours.last_page_at:
@@ -188,93 +179,34 @@ def _result(plan: Plan, summary: Summary, start: Start) -> ExportResult:
     )
 
 
-class _Run:
-    """The parts of one attempt, put together."""
+def _run(plan: Plan, ports: Ports, lease: Lease, attempt: str, reports: Reports) -> Summary:
+    """Scan what is left, then commit."""
+    sizer = sizer_of(plan)
+    checkpoint = Checkpoint(ports.store, plan.target.layout, attempt, plan.segments)
+    run = SegmentsRun(
+        plan,
+        ports,
+        lease,
+        checkpoint,
+        segments=range(plan.segments),
+        sizer=sizer,
+        throttle=_throttle(plan, ports, sizer),
+    )
+    housekeeping = run.housekeeping(reports)
+    run.scan(housekeeping)
+    summary = Commit(plan, ports, checkpoint, lease, held=run.throttle.held).run()
+    housekeeping.report_end()
+    return summary
 
-    def __init__(self, plan: Plan, ports: Ports, lease: Lease, attempt: str) -> None:
-        self._plan = plan
-        self._ports = ports
-        self._lease = lease
-        self._checkpoint = Checkpoint(ports.store, plan.target.layout, attempt, plan.segments)
-        self.totals = Totals(plan.segments)
-        sizer = PageSizer(
-            consistent_read=plan.request.consistent_read,
-            size_bytes=plan.size_bytes,
-            item_count=plan.item_count,
-        )
-        self.throttle = _throttle(plan, ports, sizer)
-        self._scanner = Scanner(
-            reader=ports.table,
-            throttle=self.throttle,
-            sizer=sizer,
-            clock=ports.clock,
-            stop=ports.stop,
-            total_segments=plan.segments,
-            before_page=lease.beat,
-            warn=ports.warn,
-        )
 
-    def run(self, housekeeping: Housekeeping) -> Summary:
-        """Scan what is left, then commit."""
-        self._checkpoint.create_missing(self._between_calls)
-        if read_summary(self._ports.store, self._plan.target.layout) is not None:
-            raise StaleAttempt("another attempt committed this export while this one began")
-        self._lease.check()
-        left = []
-        for state in self._checkpoint.read_all(self._between_calls):
-            self.totals.add(state)
-            if not state.done:
-                left.append(state.segment)
-        if left:
-            workers = Workers(left, self._exporter().export, threads=min(self._plan.threads, len(left)))
-            try:
-                with old_objects_set_aside(), table_still_there(self._deleted):
-                    workers.run(self._ports.clock, tick=housekeeping.tick, stop_all=self._stop_all)
-            except Stopped:
-                housekeeping.report_stop()
-                raise
-        with table_still_there(self._deleted):
-            self._refuse_another_table()
-        summary = Commit(
-            self._plan, self._ports, self._checkpoint, self._lease, held=self.throttle.held
-        ).run()
-        housekeeping.report_end()
-        return summary
-
-    def _exporter(self) -> SegmentExporter:
-        return SegmentExporter(
-            request=self._plan.request,
-            layout=self._plan.target.layout,
-            store=self._ports.store,
-            scanner=self._scanner,
-            checkpoint=self._checkpoint,
-            lease=self._lease,
-            totals=self.totals,
-            clock=self._ports.clock,
-            say=self._ports.say,
-        )
-
-    def _between_calls(self) -> None:
-        """A thousand segments take a while to begin with: stay alive and hear a stop."""
-        if self._ports.stop.is_set():
-            raise Stopped("told to stop before the first page")
-        self._lease.beat()
-
-    def _stop_all(self) -> None:
-        self._ports.stop.set()
-        self.throttle.wake()
-
-    @property
-    def _deleted(self) -> str:
-        return f"table {self._plan.request.table_name} was deleted during the export; nothing was committed"
-
-    def _refuse_another_table(self) -> None:
-        """Pages of two tables must not become one export."""
-        if self._ports.table.describe().identity != self._plan.table.identity:
-            raise TableChanged(
-                f"table {self._plan.request.table_name} was deleted and made anew during the export; "
-                "nothing was committed"
-            )
+def sizer_of(plan: Plan, page_units: PageUnits = alone) -> PageSizer:
+    """What sizes the pages of an export."""
+    return PageSizer(
+        consistent_read=plan.request.consistent_read,
+        size_bytes=plan.size_bytes,
+        item_count=plan.item_count,
+        page_units=page_units,
+    )
 
 
 def _throttle(plan: Plan, ports: Ports, sizer: PageSizer) -> Throttle:

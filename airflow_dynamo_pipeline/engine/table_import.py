@@ -9,11 +9,12 @@ No file is written to the worker's disk.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 import msgspec
 
 from airflow_dynamo_pipeline.engine import records
-from airflow_dynamo_pipeline.engine.existing import Start, stopped_before
+from airflow_dynamo_pipeline.engine.existing import SHARED_OUT, Start, begun_otherwise, stopped_before
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.import_housekeeping import ImportReports
 from airflow_dynamo_pipeline.engine.import_plan import ImportPlan, ImportPorts, make_import_plan
@@ -24,10 +25,13 @@ from airflow_dynamo_pipeline.engine.import_result import (
     ImportResult,
 )
 from airflow_dynamo_pipeline.engine.import_run import ImportRun
-from airflow_dynamo_pipeline.engine.lease import Lease
+from airflow_dynamo_pipeline.engine.import_shares import as_it_is_now
+from airflow_dynamo_pipeline.engine.lease import Held
+from airflow_dynamo_pipeline.engine.own_use import SharedRate
 from airflow_dynamo_pipeline.engine.ports import ABSENT, VersionConflict
+from airflow_dynamo_pipeline.engine.range_lease import RangeLease
 from airflow_dynamo_pipeline.engine.sources import Backup
-from airflow_dynamo_pipeline.errors import LeaseHeld, PipelineError
+from airflow_dynamo_pipeline.errors import ImportRefused, LeaseHeld, PipelineError
 
 
 def import_table(
@@ -48,17 +52,41 @@ def import_table(
     checkpoint written, StaleAttempt when superseded, and the errors of the ports.
     """
     plan = make_import_plan(request, work, ports, backup)
+    if plan.is_shared_out and plan.chosen.start is Start.RESUME and not request.dry_run:
+        raise ImportRefused([begun_otherwise(f"import {plan.chosen.place.import_id}", SHARED_OUT)])
+    return carry_out(plan, ports, reports)
+
+
+def carry_out(
+    plan: ImportPlan,
+    ports: ImportPorts,
+    reports: ImportReports,
+    *,
+    place_keys: Sequence[str] = (),
+    shared: SharedRate | None = None,
+) -> ImportResult:
+    """Do what a plan says; with a share of the rate ``shared`` only while holding one of ``place_keys``.
+
+    Raises what ``import_table`` raises.
+    """
     ports.say(plan.line())
     ports.say(plan.estimate.line())
-    if request.dry_run:
+    if plan.request.dry_run:
         return rehearse(plan, ports)
     if plan.chosen.start is Start.ADOPT:
         return _adopt(plan, ports)
     attempt = secrets.token_hex(4)
-    lease = Lease(ports.records, plan.chosen.place.lease_key, attempt, ports.clock)
+    lease = RangeLease(
+        store=ports.records,
+        range_key=plan.chosen.place.lease_key,
+        place_keys=list(place_keys),
+        attempt=attempt,
+        clock=ports.clock,
+    )
     try:
         record_version = _begin(plan, ports, lease)
-        result = ImportRun(plan, ports, lease, attempt, reports).run(record_version)
+        now = as_it_is_now(plan, ports, shared) if shared else plan
+        result = ImportRun(now, ports, lease, attempt, reports, shared).run(record_version)
     finally:
         _let_go(lease, ports)
     _tidy(plan, ports)
@@ -67,30 +95,28 @@ def import_table(
 
 def _adopt(plan: ImportPlan, ports: ImportPorts) -> ImportResult:
     """An earlier attempt of this run finished and was lost before it could say so."""
-    place, record = plan.chosen.place, plan.chosen.record
+    place = plan.chosen.place
     ports.say(f"import {place.import_id} was already finished by another attempt: adopting it")
     _tidy(plan, ports)
+    return adopted(plan)
+
+
+def adopted(plan: ImportPlan) -> ImportResult:
+    """The result of an import that was finished before."""
+    record = plan.chosen.record
     result = msgspec.json.decode(record.result if record else b"{}")
     return ImportResult(**{**result, "start": Start.ADOPT.value, "backup_id": plan.backup.identity})
 
 
-def _begin(plan: ImportPlan, ports: ImportPorts, lease: Lease) -> str:
+def _begin(plan: ImportPlan, ports: ImportPorts, lease: RangeLease) -> str:
     """Leave the record by which a later attempt finds this import, then take the lease."""
     if ports.stop.is_set():
         raise stopped_before("import", plan.chosen.start)
     place = plan.chosen.place
     if plan.chosen.start is Start.NEW:
-        record = ImportRecord(
-            fingerprint=plan.request.fingerprint(),
-            run=plan.work.run,
-            generation=plan.work.generation,
-            backup_identity=plan.backup.identity,
-            backup_uri=plan.request.s3_uri[0],
-            table_identity=plan.table.identity,
-            started_at=ports.clock.now(),
-        )
+        body = records.encode(first_record(plan, ports))
         try:
-            ports.records.put(place.record_key, records.encode(record), expect=ABSENT)
+            ports.records.put(place.record_key, body, expect=ABSENT)
         except VersionConflict:
             raise LeaseHeld(f"another live run began this import a moment ago ({place.record_key})") from None
     lease.acquire(ports.stop, ports.say)
@@ -99,6 +125,19 @@ def _begin(plan: ImportPlan, ports: ImportPorts, lease: Lease) -> str:
         ports.records.delete([place.lease_key])
         raise LeaseHeld(f"another attempt finished this import a moment ago ({place.record_key})")
     return found.version
+
+
+def first_record(plan: ImportPlan, ports: ImportPorts) -> ImportRecord:
+    """What says that an import has begun."""
+    return ImportRecord(
+        fingerprint=plan.request.fingerprint(),
+        run=plan.work.run,
+        generation=plan.work.generation,
+        backup_identity=plan.backup.identity,
+        backup_uri=plan.request.s3_uri[0],
+        table_identity=plan.table.identity,
+        started_at=ports.clock.now(),
+    )
 
 
 def _tidy(plan: ImportPlan, ports: ImportPorts) -> None:
@@ -110,7 +149,7 @@ def _tidy(plan: ImportPlan, ports: ImportPorts) -> None:
         ports.warn(f"the import is complete, but its checkpoint could not be removed: {error}")
 
 
-def _let_go(lease: Lease, ports: ImportPorts) -> None:
+def _let_go(lease: Held, ports: ImportPorts) -> None:
     """Release the lease; whatever goes wrong here must not hide why the run ended."""
     try:
         lease.release()

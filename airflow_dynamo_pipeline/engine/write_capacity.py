@@ -8,12 +8,13 @@ one throttle holds them all. An absolute number is a number of units, whoever's 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
 from airflow_dynamo_pipeline.engine.capacity import LOWEST_RATE, on_demand_capacity
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
+from airflow_dynamo_pipeline.engine.own_use import NOTHING, OwnUse
 from airflow_dynamo_pipeline.engine.ports import CapacitySource, IndexDescription, TableDescription
 
 
@@ -43,6 +44,7 @@ class WriteRate:
     first_factor: float = 1.0  # what a call may be charged for each unit of its items, before any is known
     capacity: float | None = None  # of the table; None: absolute
     scarcest: str | None = None  # the index that holds the rate down
+    lowered_by_others: bool = False  # to less than the share asked for
 
     def charge(self, consumed: Consumed) -> float:
         """What a call counts for."""
@@ -60,9 +62,9 @@ def write_rate(
     table: TableDescription,
     source: CapacitySource,
     *,
-    own_units_per_second: float = 0.0,
+    own: OwnUse = NOTHING,
 ) -> WriteRate:
-    """Decide the rate; ``own_units_per_second`` is what this import itself consumed of late.
+    """Decide the rate; ``own`` is what this import itself consumed of late.
 
     A person's absolute number always wins. Raises AccessDenied when an on-demand table's
     consumption may not be read.
@@ -75,7 +77,7 @@ def write_rate(
             first_factor=1.0 + len(indexes),
         )
     if table.on_demand:
-        return _on_demand(request, table, indexes, source, own_units_per_second)
+        return _on_demand(request, table, indexes, source, own)
     return _provisioned(request.effective_ratio, table, indexes)
 
 
@@ -93,17 +95,18 @@ def _on_demand(
     table: TableDescription,
     indexes: list[IndexDescription],
     source: CapacitySource,
-    own: float,
+    own: OwnUse,
 ) -> WriteRate:
     quota = source.table_write_quota()
     capacity, bound = on_demand_capacity(table.write_throughput, quota)
     consumed = source.consumed_write_units_per_second(request.table_name, None)
-    others = max(0.0, consumed - own)
     ratio = request.effective_ratio
-    rate = max(LOWEST_RATE, min(ratio * capacity, capacity - others))
-    reason = f"{ratio:g} of {capacity:g} units ({bound}), others consume {others:.0f} units per second"
+    asked, left = ratio * capacity, own.left(capacity, consumed)
+    others = own.of_others(consumed)
+    reason = f"{ratio:g} of {capacity:g} units ({bound}), others consume {others} units per second"
     capacities = {index.name: on_demand_capacity(index.write_throughput, quota)[0] for index in indexes}
-    return _weighed(rate, reason, capacity, capacities, capacity)
+    rate = _weighed(max(LOWEST_RATE, min(asked, left)), reason, capacity, capacities, capacity)
+    return replace(rate, lowered_by_others=left < asked)
 
 
 def _weighed(

@@ -126,15 +126,15 @@ class RowConverter:
         pieces = itertools.chain.from_iterable(zip(texts, same, strict=True))
         if first:  # a comma, as before every attribute
             by_row = map("".join, zip(repeat(f"{{{first[1:]}", rows), *pieces, strict=True))
-            return [text.encode() for text in by_row]
+            return _encoded(by_row)
         return [b"{" + text[1:].encode() for text in map("".join, zip(*pieces, strict=True))]
 
     def _key_texts(self, columns: Sequence[Written]) -> list[bytes]:
         """What ``items.key_texts`` makes of the keys: as the items spell them they are spelled so already."""
         values = [column.values for column in columns]
         if len(values) == 1:
-            return [f"[{text}]".encode() for text in values[0]]
-        return [f"[{one},{other}]".encode() for one, other in zip(*values, strict=True)]
+            return _encoded([f"[{text}]" for text in values[0]])
+        return _encoded([f"[{one},{other}]" for one, other in zip(*values, strict=True)])
 
     def _bad_row(self, batch: RowBatch, row: int, reason: str, found: Mapping[str, Written]) -> BadRow:
         values = {
@@ -142,6 +142,12 @@ class RowConverter:
         }
         key = [found[name].values[row] for name in self._key]
         return BadRow(row, reason, row_text(values), f"[{','.join(key)}]" if all(key) else None)
+
+
+def _encoded(texts: Iterable[str]) -> list[bytes]:
+    """Each in UTF-8; as JSON none of them holds a raw newline."""
+    joined = "\n".join(texts).encode()
+    return joined.split(b"\n") if joined else []
 
 
 def _written(

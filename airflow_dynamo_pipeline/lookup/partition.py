@@ -25,10 +25,11 @@ from airflow_dynamo_pipeline.formats.compression import Gzip
 
 SPILL_BYTES = 12 * 1024 * 1024  # in memory, before or after compression
 FULL = 2 / 3  # of them that are compressed: no room is left for what is not
-AHEAD_BYTES = 8 * 1024 * 1024  # of what was spilled, read at once: a call costs as much as half a megabyte
+AHEAD_BYTES = 16 * 1024 * 1024  # of what was spilled, read at once: a call costs as much as half a megabyte
+AHEAD_PRINTS_BYTES = 6 * 1024 * 1024  # of prints alone: those with items are several times as many bytes
 TOGETHER = 8192  # prints that are given to their buckets at once
-ROWS_PER_BUCKET = 80_000
-FEWEST_BUCKETS, MOST_BUCKETS = 16, 1024
+ROWS_PER_BUCKET = 40_000
+FEWEST_BUCKETS, MOST_BUCKETS = 16, 2048
 DIGEST_BYTES = 12  # that two versions of an item have one digest has a chance of one in 2 ** 96
 DIGEST_TEXT = 16  # its base64
 GZIP = Gzip()
@@ -108,6 +109,7 @@ class Partition:
     buckets: int
     spill_bytes: int = SPILL_BYTES
     count: int = 0
+    _has_items: bool = False
     _size: int = 0
     _waiting_size: int = 0
     _waiting_keys: list[bytes] = field(default_factory=list)
@@ -129,6 +131,7 @@ class Partition:
             raise ValueError(f"{len(keys)} keys, {len(digests)} digests and {len(items)} items")
         with self._lock:
             self.count += len(keys)
+            self._has_items |= bool(items)
             self._waiting_keys += keys
             self._waiting_digests += digests
             self._waiting_items += items
@@ -239,7 +242,8 @@ class Partition:
     def _read_ahead(self, bucket: int) -> _Ahead:
         """A bucket and those after it, as many as are read at once."""
         size = sum(spilled.bounds[-1] for spilled in self._spilled)
-        count = max(1, AHEAD_BYTES * self.buckets // max(1, size))
+        most = AHEAD_BYTES if self._has_items else AHEAD_PRINTS_BYTES
+        count = max(1, most * self.buckets // max(1, size))
         wanted = range(bucket, min(bucket + count, self.buckets))
         return _Ahead(wanted, [self._read(spilled, wanted) for spilled in self._spilled])
 

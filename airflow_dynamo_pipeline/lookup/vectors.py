@@ -90,6 +90,16 @@ def _seconds(values: Sequence[Any]) -> list[str]:
 
 
 def _decimals(values: Sequence[Any]) -> list[str]:
+    """Most are written in full by ``str``, but for needless zeros."""
+    texts = list(map(str, values))
+    joined = "".join(texts)
+    if max(map(len, texts)) > MAX_DIGITS or "E" in joined or "N" in joined or "I" in joined:
+        return _any_decimals(values)
+    found = [f'"{text.rstrip("0").rstrip(".")}"' if "." in text else f'"{text}"' for text in texts]
+    return _any_decimals(values) if '"-0"' in found else found
+
+
+def _any_decimals(values: Sequence[Any]) -> list[str]:
     normalize = _exactly.normalize
     found = [f'"{normalize(value) or _ZERO:f}"' for value in values]
     joined = "".join(found)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from airflow_dynamo_pipeline import errors
+from airflow_dynamo_pipeline.adapters.emr_jobs import EmrJobFailed
 from airflow_dynamo_pipeline.engine.capacity_state import NotYetAllowed, StillChanging
 from airflow_dynamo_pipeline.errors import PipelineError, Problem, Temporary
 
@@ -50,6 +51,7 @@ WHAT_TO_DO: Mapping[type[PipelineError], str] = MappingProxyType(
         errors.CorruptReply: f"nothing at first: {GOES_ON}",
         errors.LeaseHeld: f"wait for the other run or stop it; {GOES_ON}",
         errors.Stopped: f"nothing was lost: {GOES_ON}",
+        EmrJobFailed: f"look at the job's logs; {GOES_ON}",
         StillChanging: f"wait, or raise wait_seconds; {TRIES}, and goes on with the change",
         NotYetAllowed: f"wait until it is allowed; {TRIES}; if none is left press Clear then",
     }

@@ -247,6 +247,34 @@ def test_a_backup_of_data_pipeline_is_looked_at_and_then_restored(home: Home) ->
     dynamodb.delete_table(TableName="restored")
 
 
+def test_a_table_is_exported_and_then_imported_elsewhere_by_mapped_tasks(home: Home) -> None:
+    services, env, path = home
+    dynamodb = aws_client("dynamodb", services.gateway_url)
+    dynamodb.create_table(
+        TableName="mapped",
+        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    folder = f"s3://{BUCKET}/mapped"
+    confs = {
+        "mapped_export": {"table_name": TABLE, "s3_uri": folder, "ratio": 1.0},
+        "mapped_import": {"table_name": "mapped", "s3_uri": folder, "ratio": 1.0},
+    }
+    for name, conf in confs.items():
+        command = ["dags", "test", name, "--conf", json.dumps(conf)]
+        run_airflow(command, env, path / f"{name}.log", lambda _: None)
+
+    log = (path / "mapped_export.log").read_text()
+    assert re.search(rf"{ITEMS:,} items in \d+ files equal their manifest", log)
+    assert {"range 0 of 8", "range 7 of 8"} <= set(re.findall(r"range \d of 8", log))
+    items = [dynamodb.scan(TableName=table)["Items"] for table in (TABLE, "mapped")]
+    dynamodb.delete_table(TableName="mapped")
+    there, copied = [sorted(some, key=lambda one: str(one["order_id"])) for some in items]
+    assert ITEMS == len(there)
+    assert there == copied
+
+
 @pytest.fixture
 def on_demand(home: Home) -> Iterator[str]:
     """A table without provisioned capacity."""

@@ -19,10 +19,19 @@ from airflow_dynamo_pipeline.airflow_versions import AirflowFailException
 from airflow_dynamo_pipeline.errors import Temporary
 from airflow_dynamo_pipeline.operators import time_budget
 from airflow_dynamo_pipeline.operators.capacity import DynamoDBCapacityModeOperator
+from airflow_dynamo_pipeline.operators.emr import EmrDynamoDBExportOperator, EmrDynamoDBImportOperator
 from airflow_dynamo_pipeline.operators.lookup import RedshiftToDynamoDBOperator, SqlToDynamoDBOperator
 from airflow_dynamo_pipeline.operators.native import (
     DynamoDBPointInTimeExportOperator,
     DynamoDBTableImportOperator,
+)
+from airflow_dynamo_pipeline.operators.ranges import (
+    DynamoDBExportCommitOperator,
+    DynamoDBExportPlanOperator,
+    DynamoDBExportRangeOperator,
+    DynamoDBImportCommitOperator,
+    DynamoDBImportPlanOperator,
+    DynamoDBImportRangeOperator,
 )
 from airflow_dynamo_pipeline.operators.table_export import DynamoDBExportOperator
 from airflow_dynamo_pipeline.operators.table_import import DynamoDBImportOperator
@@ -40,6 +49,7 @@ SECRETS = {
     "password of a database": "DATABASEPASSWORDhunter3",
 }
 MANIFEST = "s3://backups/x/AWSDynamoDB/01/manifest-summary.json"
+JOB: dict[str, Any] = {"ranges": 2, "code_s3_uri": "s3://backups/code", "dependencies": "none"}
 LOAD: dict[str, Any] = {
     "task_id": "t",
     "sql": "SELECT 'P1' AS id",
@@ -66,7 +76,33 @@ KINDS: dict[str, Callable[[], Any]] = {
     "lookup load by the Data API": lambda: RedshiftToDynamoDBOperator(
         cluster_identifier="analytics", database="dev", **LOAD
     ),
+    "export by a job on a cluster": lambda: EmrDynamoDBExportOperator(
+        task_id="t", table_name="orders", s3_uri="s3://backups/x", job_flow_id="j-1", **JOB
+    ),
+    "import by a job of EMR Serverless": lambda: EmrDynamoDBImportOperator(
+        task_id="t", table_name="orders", s3_uri=MANIFEST, application_id="a1", execution_role_arn="r", **JOB
+    ),
     "capacity": lambda: DynamoDBCapacityModeOperator(task_id="t", table_name="orders", mode="on_demand"),
+}
+OF_EXPORT: dict[str, Any] = {"task_id": "t", "table_name": "orders", "s3_uri": "s3://backups/x"}
+OF_IMPORT: dict[str, Any] = {"task_id": "t", "table_name": "orders", "s3_uri": MANIFEST}
+WORK: dict[str, Any] = {
+    "id": "2026-03-04-05-06-07-0a1b2c3d",
+    "number": 0,
+    "ranges": 2,
+    "at_once": 2,
+    "slack": 0.0,
+    "run": "dag|plan|-1|run",
+    "generation": "0",
+    "began_at": "2026-03-04T05:06:07+00:00",
+}
+KINDS |= {
+    "export plan": lambda: DynamoDBExportPlanOperator(ranges=2, **OF_EXPORT),
+    "export range": lambda: DynamoDBExportRangeOperator(work=WORK, **OF_EXPORT),
+    "export commit": lambda: DynamoDBExportCommitOperator(work=[WORK], **OF_EXPORT),
+    "import plan": lambda: DynamoDBImportPlanOperator(ranges=2, **OF_IMPORT),
+    "import range": lambda: DynamoDBImportRangeOperator(work=WORK, **OF_IMPORT),
+    "import commit": lambda: DynamoDBImportCommitOperator(work=[WORK], **OF_IMPORT),
 }
 SIGNATURE = "The request signature we calculated does not match the signature you provided. "
 

@@ -82,6 +82,16 @@ def loads(name: str) -> Check:
     return lambda value: LookupRequest.from_settings({**least, **more, name: value})
 
 
+def named_by_aws(pattern: str) -> Check:
+    """The ids that AWS gives: nothing here judges them."""
+
+    def check(value: object) -> None:
+        if not re.fullmatch(pattern, str(value)):
+            raise ValueError(value)
+
+    return check
+
+
 TABLE: Bounds = (
     ["abc", "a" * 255, "A-b_c.9"],
     ["ab", "a" * 256, "or ders", "órdenes"],
@@ -95,6 +105,10 @@ PLACE: Bounds = (
 BOUNDS: dict[str, Bounds] = {
     "table_name": TABLE,
     "copy_table": TABLE,
+    "target": TABLE,
+    "job_flow_id": (["j-1ABC"], ["", "j-", "1ABC", "j-1abc"], named_by_aws("j-[A-Z0-9]+")),
+    "application_id": (["00f1abcd"], ["", "00F1", "a b"], named_by_aws("[0-9a-z]+")),
+    "jar": (["s3://b/k.jar"], ["", "s3:///k.jar"], lambda value: S3Place.parse(value, "jar")),
     "s3_uri": PLACE,
     "inputs_uri": PLACE,
     "record_s3_uri": PLACE,
@@ -135,7 +149,8 @@ PARAMS = [(dag_id, name) for dag_id, dag in OURS.items() for name in dag.params]
 
 def templates_of(task: Any) -> str:
     """All that is rendered for a task, and what a decorated function is called with."""
-    fields = [getattr(task, name) for name in task.template_fields]
+    settings = getattr(task, "partial_kwargs", None) or vars(task)  # a mapped task has the first
+    fields = [settings.get(name) for name in task.template_fields]
     notices = [getattr(task, name, None) for name in ("op_args", "op_kwargs")]
     return repr([*fields, *notices])
 

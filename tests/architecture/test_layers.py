@@ -12,7 +12,7 @@ import pytest
 
 from tests.architecture.package import PACKAGE, sources
 
-AIRFLOW_FREE = ("errors", "items", "formats", "engine", "lookup", "adapters", "cli")
+AIRFLOW_FREE = ("errors", "items", "formats", "engine", "lookup", "adapters", "spark", "cli")
 AIRFLOW_LAYER = ("hooks", "operators", "sensors", "triggers", "dags", "plugin", "airflow_versions")
 ALONE = ("__init__", "provider_info")  # run during provider discovery; import nothing
 AWS_FREE = ("errors", "items", "formats", "engine", "lookup")

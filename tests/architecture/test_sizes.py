@@ -13,6 +13,7 @@ ALLOWED_LONGER: dict[str, str] = {
     )
     for name in (
         "capacity.py:DynamoDBCapacityModeOperator",
+        "emr_running.py:OnEmr",
         "native_import.py:DynamoDBTableImportOperator",
         "sql_lookup.py:SqlToDynamoDBOperator",
         "table_export.py:DynamoDBExportOperator",

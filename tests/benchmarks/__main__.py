@@ -2,10 +2,11 @@
 
 ``speed`` compares exports, ``memory`` measures an export's peak at 1, 5 and 10 GB, ``rate`` the rate held and
 the worst second. ``import`` compares imports, ``import-memory`` measures their peak, ``verify`` compares a
-verification with an export, ``lookup`` nightly mirrors with a reload. ``soak`` exports twenty million items
-and looks for growth; ``rate-soak`` looks for the worst second and minute of simulated hours. Several modes
-run one after the other, whatever became of those before. The exit code is 1 when an acceptance number fails,
-2 when a client did. Trust the ratios: seconds are the machine's.
+verification with an export, ``lookup`` nightly mirrors with a reload, ``spark`` a Spark job with one worker.
+``soak`` exports twenty million items and looks for growth; ``rate-soak`` looks for the worst second and
+minute of simulated hours; ``scale`` simulates exports by many workers. Several modes run one after the other,
+whatever became of those before. The exit code is 1 when an acceptance number fails, 2 when a client did.
+Trust the ratios: seconds are the machine's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from tests.benchmarks import (
     memory,
     rate,
     rate_soak,
+    scale,
     soak,
+    spark_job,
     speed,
     verify_speed,
 )
@@ -84,6 +87,13 @@ def run_lookup(chosen: Chosen) -> Report:
         return lookups.report(lookups.run_pairs(endpoint, chosen.items or lookups.KEYS))
 
 
+def run_spark(chosen: Chosen) -> Report:
+    """A Spark job beside one worker; one round, whatever is asked: gigabytes even out."""
+    far = running_endpoint(scan_seconds=spark_job.SCAN_SECONDS)
+    with running_endpoint() as near, far as late:
+        return spark_job.report(spark_job.run_all(near, late, chosen.items or spark_job.ITEMS))
+
+
 def run_soak(chosen: Chosen) -> Report:
     """A long export."""
     with running_endpoint() as endpoint:
@@ -95,6 +105,11 @@ def run_rate_soak(_: Chosen) -> Report:
     return rate_soak.report(rate_soak.run_courses())
 
 
+def run_scale(_: Chosen) -> Report:
+    """Simulated exports by many workers."""
+    return scale.report(scale.run_all())
+
+
 MODES: Mapping[str, Callable[[Chosen], Report]] = {
     "speed": run_speed,
     "memory": run_memory,
@@ -103,8 +118,10 @@ MODES: Mapping[str, Callable[[Chosen], Report]] = {
     "import-memory": run_import_memory,
     "verify": run_verify,
     "lookup": run_lookup,
+    "spark": run_spark,
     "soak": run_soak,
     "rate-soak": run_rate_soak,
+    "scale": run_scale,
 }
 
 
@@ -120,7 +137,7 @@ def arguments() -> Chosen:
         "--rounds", type=int, default=ROUNDS, help="rounds of those that compare (%(default)s)"
     )
     numbers = f"speed: {SPEED_ITEMS:,}, import: {imports.ITEMS:,}, verify: {verify_speed.ITEMS:,}"
-    numbers += f", lookup: {lookups.KEYS:,}, soak: {soak.ITEMS:,}"
+    numbers += f", lookup: {lookups.KEYS:,}, spark: {spark_job.ITEMS:,}, soak: {soak.ITEMS:,}"
     parser.add_argument("--items", type=int, help=f"items ({numbers})")
     parser.add_argument("--json", action="store_true", help="print a JSON document for each mode")
     chosen = parser.parse_args()

@@ -1,10 +1,10 @@
 """The synthetic endpoint: DynamoDB and S3 on one port, in a process of its own.
 
 One thread for each connection and blocking sockets: a page leaves in one system call, an upload is dropped
-by the kernel, so that the endpoint's CPU is a small part of any client's. It models no latency, no limits
-and no partitions, and it verifies neither signatures nor the checksums of uploads that are dropped.
-Writes are counted and forgotten (``writes``); backups to import are made when they are first named
-(``backups``).
+by the kernel, so that the endpoint's CPU is a small part of any client's. It models no limits and
+no partitions, no latency unless asked for, and it verifies neither signatures nor the checksums of uploads
+that are dropped. Writes are counted and forgotten (``writes``); backups to import are made when they are
+first named (``backups``).
 """
 
 from __future__ import annotations
@@ -56,8 +56,12 @@ class AnyBucket(Buckets):
 class Server:
     """Accepts connections until the process ends."""
 
-    def __init__(self, pages: int, *, checks: bool) -> None:
-        """With ``checks``, what is written is parsed and compared with what the backups hold."""
+    def __init__(self, pages: int, *, checks: bool, scan_seconds: float = 0.0) -> None:
+        """With ``checks``, what is written is parsed and compared with what the backups hold.
+
+        Every reply to a Scan waits for ``scan_seconds``.
+        """
+        self.scan_seconds = scan_seconds
         self.tables = Tables(Pages(pages))
         self.writes = Writes(Checker(self.tables.pages) if checks else None)
         self.buckets = AnyBucket(lambda: datetime.now(UTC), kept_bytes=KEPT_BYTES)
@@ -95,6 +99,8 @@ class Server:
     def _call(self, operation: str, body: bytes) -> Reply:
         if operation == "PutItem":
             return self.writes.put(json.loads(body), len(body))
+        if operation == "Scan" and self.scan_seconds:
+            time.sleep(self.scan_seconds)
         return self.tables.answer(operation, json.loads(body))
 
     def _make(self, backup: Backup) -> None:
@@ -161,11 +167,19 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def running_endpoint(pages: int = PAGES, *, checks: bool = False) -> Iterator[Endpoint]:
-    """Run an endpoint in its own process while the block lasts; ``checks``: it parses what is written."""
+def running_endpoint(
+    pages: int = PAGES, *, checks: bool = False, scan_seconds: float = 0.0
+) -> Iterator[Endpoint]:
+    """Run an endpoint in its own process while the block lasts; arguments as for ``Server``."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "tests.benchmarks.endpoint", "--pages", str(pages)]
-        command += ["--folder", folder, *(["--checks"] if checks else [])]
+        command += [
+            "--scan-seconds",
+            str(scan_seconds),
+            "--folder",
+            folder,
+            *(["--checks"] if checks else []),
+        ]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout
@@ -181,8 +195,9 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=PAGES)
     parser.add_argument("--folder", type=Path, required=True, help="for a certificate")
     parser.add_argument("--checks", action="store_true")
+    parser.add_argument("--scan-seconds", type=float, default=0.0)
     arguments = parser.parse_args()
-    server = Server(arguments.pages, checks=arguments.checks)
+    server = Server(arguments.pages, checks=arguments.checks, scan_seconds=arguments.scan_seconds)
     certificate, context = throw_away_certificate(arguments.folder)
     with listening() as plain, listening() as encrypted:
         threading.Thread(target=server.serve, args=(encrypted, context), daemon=True).start()

@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from urllib.request import urlopen
 
@@ -74,7 +74,7 @@ def with_digests(job: Job) -> int:
     return load(job, Products(job.items), clients(job), compare="digests")
 
 
-def unloaded(job: Job) -> int:
+def unloaded(job: Job, *, compare: str = "table") -> int:
     """Rows of UNLOADed Parquet files, compared with the table itself."""
     client = clients(job)
     store = S3Store(client("s3"), BUCKET)
@@ -89,7 +89,7 @@ def unloaded(job: Job) -> int:
         place=place,
         run_id=name,
     )
-    return load(job, source, client, compare="table")
+    return load(job, source, client, compare=compare)
 
 
 CLIENTS: Mapping[str, Callable[[Job], int]] = {
@@ -97,6 +97,7 @@ CLIENTS: Mapping[str, Callable[[Job], int]] = {
     "lookup-prepare": prepare,
     "lookup-digests": with_digests,
     "lookup-unload": unloaded,
+    "lookup-unload-digests": partial(unloaded, compare="digests"),
 }
 
 

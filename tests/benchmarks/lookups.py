@@ -16,11 +16,12 @@ KEYS = 10_000_000
 RELOADED = 100_000  # of them by the peer: all would take a quarter of an hour
 RELOAD = "lookup-reload"
 PREPARE = "lookup-prepare"
-OURS = ("lookup-table", "lookup-digests", "lookup-unload")
+OURS = ("lookup-table", "lookup-digests", "lookup-unload", "lookup-unload-digests")
 LABELS = {
     "lookup-table": "mirror, against the table",
     "lookup-digests": "mirror, against digests",
     "lookup-unload": "mirror, UNLOADed rows, against the table",
+    "lookup-unload-digests": "mirror, UNLOADed rows, against digests",
     RELOAD: "reload by boto3 batch_writer",
 }
 FLOOR = 10.0
@@ -64,7 +65,7 @@ def run_pairs(endpoint: LookupEndpoint, keys: int, reloaded: int = RELOADED) -> 
     """Measure each of ours after a reload; yesterday's load, which leaves the digests, is in no figure."""
     pairs = []
     for client in OURS:
-        if client == "lookup-digests":
+        if client.endswith("digests"):
             run_night(endpoint, PREPARE, keys)
         reload = run_night(endpoint, RELOAD, reloaded)
         pairs.append((run_night(endpoint, client, keys), reload))

@@ -15,7 +15,7 @@ import pytest
 from botocore.client import Config
 from botocore.exceptions import ClientError
 
-from tests.benchmarks.endpoint import Endpoint, running_endpoint
+from tests.benchmarks.endpoint import Endpoint, Server, running_endpoint
 from tests.benchmarks.items import item_bytes, item_json, std_item
 
 PAGE_BYTES = 1 << 20
@@ -80,6 +80,19 @@ def test_pages_hold_no_more_than_the_service_allows_and_not_much_less(dynamodb: 
     assert min(sizes[:-1]) > 0.9 * PAGE_BYTES
     units = [page["ConsumedCapacity"]["CapacityUnits"] for page in pages]
     assert [-(-size // 4096) / 2 for size in sizes] == units
+
+
+def test_a_page_waits_as_long_as_asked_for_and_nothing_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    server = Server(1, checks=False, scan_seconds=0.21)
+
+    server._call("DescribeTable", b'{"TableName": "std-10"}')
+    assert [] == slept
+    server._call("Scan", b'{"TableName": "std-10"}')
+    assert [0.21] == slept
+    Server(1, checks=False)._call("Scan", b'{"TableName": "std-10"}')
+    assert [0.21] == slept
 
 
 @pytest.mark.parametrize(("length", "limit", "counts"), [(5, 2, [2, 2, 1]), (4, 2, [2, 2, 0])])

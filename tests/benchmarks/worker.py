@@ -46,6 +46,7 @@ LOOKUPS = {
     "lookup-prepare": "tests.benchmarks.lookup_ours",
     "lookup-digests": "tests.benchmarks.lookup_ours",
     "lookup-unload": "tests.benchmarks.lookup_ours",
+    "lookup-unload-digests": "tests.benchmarks.lookup_ours",
     "lookup-reload": "tests.benchmarks.lookup_reload",
 }
 CLIENTS = READERS | WRITERS | LOOKUPS

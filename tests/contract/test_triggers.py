@@ -12,10 +12,20 @@ import pytest
 from airflow_dynamo_pipeline import triggers
 from airflow_dynamo_pipeline.airflow_versions import BaseTrigger
 from airflow_dynamo_pipeline.triggers.dynamodb import DynamoDBConditionTrigger
+from airflow_dynamo_pipeline.triggers.emr import EmrJobTrigger
 from airflow_dynamo_pipeline.triggers.native import NativeJobTrigger
 from tests.unit.scripted_aws import backups, table
 from tests.unit.scripted_conditions import scripted
 
+WATCH = {
+    "kind": "export",
+    "bucket": "backups",
+    "prefix": "daily",
+    "id": "2026-03-01-00-00-00-0a1b2c3d",
+    "ranges": 8,
+    "item_count": 1000,
+    "units_per_second": 100.0,
+}
 EXAMPLES: dict[type[BaseTrigger], list[dict[str, Any]]] = {
     DynamoDBConditionTrigger: [
         {"condition": "provisioned_mode", "arguments": {"table_name": "orders"}, "poke_interval": 60.0},
@@ -37,6 +47,20 @@ EXAMPLES: dict[type[BaseTrigger], list[dict[str, Any]]] = {
             "condition": "keys_exist",
             "arguments": {"uris": ["s3://exports/a", "s3://exports/b"], "match": "name"},
             "poke_interval": 60.0,
+        },
+    ],
+    EmrJobTrigger: [
+        {"emr": {"job_flow_id": "j-1"}, "job_id": "s-1", "watch": WATCH, "poke_interval": 30.0},
+        {
+            "emr": {"application_id": "00f1", "execution_role_arn": "arn:aws:iam::111122223333:role/job"},
+            "job_id": "00r1",
+            "watch": {**WATCH, "kind": "import"},
+            "poke_interval": 0.5,
+            "ends_at": "2026-03-01T12:00:00+00:00",
+            "aws_conn_id": None,
+            "region_name": "eu-west-1",
+            "verify": False,
+            "botocore_config": {"read_timeout": 5},
         },
     ],
     NativeJobTrigger: [

@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from airflow_dynamo_pipeline.engine.housekeeping import Reports
 from airflow_dynamo_pipeline.engine.identity import Work
 from airflow_dynamo_pipeline.engine.layout import ExportLayout
 from airflow_dynamo_pipeline.engine.manifest import read_summary
+from airflow_dynamo_pipeline.engine.plan import Ports
 from airflow_dynamo_pipeline.engine.ports import Clock
 from airflow_dynamo_pipeline.engine.progress import Progress
 from airflow_dynamo_pipeline.engine.requests import ExportRequest, S3Location
@@ -103,7 +105,7 @@ class Attempt:
     clock: HarnessClock | None = None
     impatient: bool = False
     seconds: float | None = None  # after which it stops by itself
-    outcome: ExportResult | BaseException | None = None
+    outcome: Any = None
     said: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
@@ -111,6 +113,7 @@ class Attempt:
     stop: threading.Event = field(default_factory=threading.Event)
     operations: list[str] = field(default_factory=list)
     struck: list[Fault] = field(default_factory=list)
+    doing: Callable[[ExportRequest, Work, Ports, Reports], Any] = export_table
 
     def run(self) -> Attempt:
         """Export through a door of its own."""
@@ -132,7 +135,7 @@ class Attempt:
         )
         reports = Reports(self.reports.append, at_stop=self.stopped.append)
         try:
-            self.outcome = export_table(self.request, self.work, ports, reports)
+            self.outcome = self.doing(self.request, self.work, ports, reports)
         except (PipelineError, Killed) as error:
             self.outcome = error
         finally:

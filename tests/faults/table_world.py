@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -95,6 +95,20 @@ class Attempt:
         return [name for name in self.operations if not name.startswith(LOOKS)]
 
 
+def restoring(definition: TableDefinition, hear: Callable[[str], None], **settings: Any) -> Any:
+    """The work of an attempt that restores; ``hear`` is told what it says, too."""
+    request = RestoreRequest(**{"definition": definition, "table_name": COPY, **settings})
+
+    def work(calls: AwsCalls, said: list[str]) -> RestoreResult:
+        def say(line: str) -> None:
+            said.append(line)
+            hear(line)
+
+        return restore_table(request, calls, say)
+
+    return work
+
+
 @dataclass
 class TableWorld:
     """One account in one region."""
@@ -141,13 +155,27 @@ class TableWorld:
 
     def restore(self, definition: TableDefinition, *faults: Fault, **settings: Any) -> Attempt:
         """Make a table, by default beside the one that the definition is of."""
-        request = RestoreRequest(**{"definition": definition, "table_name": COPY, **settings})
-        return self._attempt(faults, lambda calls, said: restore_table(request, calls, said.append))
+        return self._attempt(faults, restoring(definition, lambda _: None, **settings))
 
-    def _attempt(self, faults: tuple[Fault, ...], work: Any) -> Attempt:
+    def restore_until(
+        self, said: str, definition: TableDefinition, *, stopped: bool = False, **settings: Any
+    ) -> Attempt:
+        """The same, told to stop when it says something, or before it begins."""
+
+        def hear(line: str) -> None:
+            if said in line:
+                stop.set()
+
+        stop = threading.Event()
+        if stopped:
+            stop.set()
+        return self._attempt((), restoring(definition, hear, **settings), stop)
+
+    def _attempt(self, faults: tuple[Fault, ...], work: Any, stop: threading.Event | None = None) -> Attempt:
         said: list[str] = []
         with self.aws.door(*faults) as door:
-            calls = AwsCalls(door.client, clock=self.clock, stop=threading.Event(), warn=said.append)
+            stop = stop or threading.Event()
+            calls = AwsCalls(door.client, clock=self.clock, stop=stop, warn=said.append)
             try:
                 outcome = work(calls, said)
             except (PipelineError, Killed) as error:

@@ -14,7 +14,7 @@ from airflow_dynamo_pipeline.engine.table_definition import decode_definition, i
 from airflow_dynamo_pipeline.engine.table_restore import KEPT, UNSEEN
 from airflow_dynamo_pipeline.engine.table_restore import OWN_KEY as OWN_ALIAS
 from airflow_dynamo_pipeline.engine.table_settings import MARK
-from airflow_dynamo_pipeline.errors import AccessDenied, Refused, ServiceTrouble, TableChanged
+from airflow_dynamo_pipeline.errors import AccessDenied, Refused, ServiceTrouble, Stopped, TableChanged
 from tests.faults import any_tables
 from tests.faults.dynamodb.definitions import OWN_KEY
 from tests.faults.endpoint import Killed
@@ -111,6 +111,30 @@ def test_i10_a_table_with_everything_is_made_again() -> None:
     assert () == tuple(attempt.result.not_put_back)
     assert "new" == attempt.result.start
     assert world.replies(TABLE) == world.replies(COPY)
+
+
+def test_i10_a_restore_that_is_stopped_before_it_made_anything_makes_nothing() -> None:
+    world = world_with_everything()
+    definition = world.save().definition
+
+    stopped = world.restore_until("", definition, stopped=True)
+
+    assert isinstance(stopped.outcome, Stopped)
+    assert [] == stopped.changes
+
+
+def test_i10_a_restore_that_is_stopped_begins_nothing_more_and_is_finished_by_the_next() -> None:
+    steps = (whole := world_with_everything()).restore(whole.save().definition).said
+    for number, step in enumerate(steps[:-1]):  # after the last one it is whole
+        world = world_with_everything()
+        definition = world.save().definition
+
+        stopped = world.restore_until(step, definition)
+
+        assert isinstance(stopped.outcome, Stopped), step
+        assert steps[: number + 1] == stopped.said
+        assert () == tuple(world.restore(definition).result.not_put_back)
+        assert world.replies(TABLE) == world.replies(COPY)
 
 
 @hypothesis.given(data=st.data())

@@ -42,12 +42,14 @@ def _on_cluster(action: str) -> Rule:
 
 
 def _run_job_flow(parameters: Parameters, keys: KmsKeys) -> Iterator[Need]:
-    """Both roles are passed; tags are put on what is made; EMR's role for cleaning up is made once."""
+    """Both roles are passed; tags and a policy are put on it; the role for cleaning up is made once."""
     tags = {each["Key"]: each["Value"] for each in parameters.get("Tags", ())}
     keys[TAGS] = json.dumps(tags)
     yield Need("elasticmapreduce:RunJobFlow", "*", _tags("aws:RequestTag", tags))
     if tags:
         yield from _on_cluster("elasticmapreduce:AddTags")({"ClusterId": "j-NEW"}, keys)
+    if "AutoTerminationPolicy" in parameters:
+        yield from _on_cluster("elasticmapreduce:PutAutoTerminationPolicy")({"ClusterId": "j-NEW"}, keys)
     yield _pass_role(parameters["ServiceRole"], "elasticmapreduce")
     yield _pass_role(parameters["JobFlowRole"], "ec2")
     yield Need(
@@ -73,6 +75,27 @@ def _on_job_run(action: str) -> Rule:
     return rule
 
 
+def _virtual_cluster_arn(parameters: Parameters) -> str:
+    cluster = parameters.get("virtualClusterId") or parameters["id"]
+    return f"arn:aws:emr-containers:{REGION}:{ACCOUNT}:/virtualclusters/{cluster}"
+
+
+def _on_virtual_cluster(action: str) -> Rule:
+    def rule(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
+        role = parameters.get("executionRoleArn")
+        by = {"emr-containers:ExecutionRoleArn": (role,)} if role else {}
+        yield Need(action, _virtual_cluster_arn(parameters), by)
+
+    return rule
+
+
+def _on_container_job(action: str) -> Rule:
+    def rule(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
+        yield Need(action, f"{_virtual_cluster_arn(parameters)}/jobruns/{parameters['id']}")
+
+    return rule
+
+
 def _start_job_run(parameters: Parameters, _: KmsKeys) -> Iterator[Need]:
     yield Need("emr-serverless:StartJobRun", _application_arn(parameters))
     yield _pass_role(parameters["executionRoleArn"], "emr-serverless")
@@ -89,11 +112,21 @@ def _publish(parameters: Parameters, keys: KmsKeys) -> Iterator[Need]:
 
 EMR_CALLS: Mapping[tuple[str, str], Rule] = {
     ("emr", "AddJobFlowSteps"): _on_cluster("elasticmapreduce:AddJobFlowSteps"),
+    ("emr", "CancelSteps"): _on_cluster("elasticmapreduce:CancelSteps"),
+    ("emr", "ListSteps"): _on_cluster("elasticmapreduce:ListSteps"),
     ("emr", "DescribeCluster"): _on_cluster("elasticmapreduce:DescribeCluster"),
     ("emr", "DescribeStep"): _on_cluster("elasticmapreduce:DescribeStep"),
     ("emr", "RunJobFlow"): _run_job_flow,
     ("emr", "TerminateJobFlows"): _on_cluster("elasticmapreduce:TerminateJobFlows"),
     ("emr-serverless", "CancelJobRun"): _on_job_run("emr-serverless:CancelJobRun"),
+    ("emr-containers", "CancelJobRun"): _on_container_job("emr-containers:CancelJobRun"),
+    ("emr-containers", "DescribeJobRun"): _on_container_job("emr-containers:DescribeJobRun"),
+    ("emr-containers", "DescribeVirtualCluster"): _on_virtual_cluster(
+        "emr-containers:DescribeVirtualCluster"
+    ),
+    ("emr-containers", "ListJobRuns"): _on_virtual_cluster("emr-containers:ListJobRuns"),
+    ("emr-containers", "StartJobRun"): _on_virtual_cluster("emr-containers:StartJobRun"),
+    ("emr-serverless", "ListJobRuns"): _on_application("emr-serverless:ListJobRuns"),
     ("emr-serverless", "GetApplication"): _on_application("emr-serverless:GetApplication"),
     ("emr-serverless", "GetJobRun"): _on_job_run("emr-serverless:GetJobRun"),
     ("emr-serverless", "StartApplication"): _on_application("emr-serverless:StartApplication"),

@@ -1,4 +1,4 @@
-"""A case for each call of ``policy_calls_emr`` and ``policy_calls_tables``: what it needs, spelt out."""
+"""A case for each call of ``policy_calls_tables``: what it needs, spelt out."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from tests.integration.policy_needs import Need
 
 OWNER = "us-east-1:111122223333"
 TABLE = f"arn:aws:dynamodb:{OWNER}:table/orders"
-CLUSTER = f"arn:aws:elasticmapreduce:{OWNER}:cluster/j-1"
-APPLICATION = f"arn:aws:emr-serverless:{OWNER}:/applications/app1"
-TOPIC = f"arn:aws:sns:{OWNER}:notices"
 LOG = f"arn:aws:logs:{OWNER}:log-group:/aws-dynamodb/imports:log-stream:import"
 KMS_KEY = "arn:aws:kms:us-east-1:111122223333:key/k"
 IN_S3 = {"kms:ViaService": ("s3.us-east-1.amazonaws.com",)}
@@ -26,13 +23,7 @@ SCALING_ROLE = (
     "arn:aws:iam::111122223333:role/aws-service-role/dynamodb.application-autoscaling.amazonaws.com/"
     "AWSServiceRoleForApplicationAutoScaling_DynamoDBTable"
 )
-CLEANUP_ROLE = (
-    "arn:aws:iam::111122223333:role/aws-service-role/elasticmapreduce.amazonaws.com/"
-    "AWSServiceRoleForEMRCleanup"
-)
 NAMED: dict[str, Any] = {"TableName": "orders"}
-JOB: dict[str, Any] = {"applicationId": "app1", "jobRunId": "run1"}
-MINE = {"elasticmapreduce:ResourceTag/team": ("data",)}
 IMPORTED: dict[str, Any] = {
     "S3BucketSource": {"S3Bucket": "backups", "S3KeyPrefix": "orders/"},
     "InputFormat": "DYNAMODB_JSON",
@@ -46,86 +37,6 @@ EXPORTED = "arn:aws:s3:::backups/orders/AWSDynamoDB/01-a/data/x.json.gz"
 Case = tuple[str, str, dict[str, Any], list[Need]]
 
 
-def _pass_role(role: str, service: str) -> Need:
-    return Need("iam:PassRole", role, {"iam:PassedToService": (f"{service}.amazonaws.com",)})
-
-
-EMR_CASES: list[Case] = [
-    (
-        "emr",
-        "RunJobFlow",
-        {
-            "Name": "n",
-            "Instances": {},
-            "ServiceRole": "S",
-            "JobFlowRole": "M",
-            "Tags": [{"Key": "team", "Value": "data"}],
-        },
-        [
-            Need("elasticmapreduce:RunJobFlow", "*", {"aws:RequestTag/team": ("data",)}),
-            Need("elasticmapreduce:AddTags", f"arn:aws:elasticmapreduce:{OWNER}:cluster/j-NEW", MINE),
-            _pass_role("arn:aws:iam::111122223333:role/S", "elasticmapreduce"),
-            _pass_role("arn:aws:iam::111122223333:role/M", "ec2"),
-            Need(
-                "iam:CreateServiceLinkedRole",
-                CLEANUP_ROLE,
-                {"iam:AWSServiceName": ("elasticmapreduce.amazonaws.com",)},
-            ),
-        ],
-    ),
-    (
-        "emr",
-        "AddJobFlowSteps",
-        {"JobFlowId": "j-1", "Steps": []},
-        [Need("elasticmapreduce:AddJobFlowSteps", CLUSTER)],
-    ),
-    ("emr", "DescribeCluster", {"ClusterId": "j-1"}, [Need("elasticmapreduce:DescribeCluster", CLUSTER)]),
-    (
-        "emr",
-        "DescribeStep",
-        {"ClusterId": "j-1", "StepId": "s"},
-        [Need("elasticmapreduce:DescribeStep", CLUSTER)],
-    ),
-    (
-        "emr",
-        "TerminateJobFlows",
-        {"JobFlowIds": ["j-1"]},
-        [Need("elasticmapreduce:TerminateJobFlows", CLUSTER)],
-    ),
-    (
-        "emr-serverless",
-        "CancelJobRun",
-        JOB,
-        [Need("emr-serverless:CancelJobRun", f"{APPLICATION}/jobruns/run1")],
-    ),
-    ("emr-serverless", "GetJobRun", JOB, [Need("emr-serverless:GetJobRun", f"{APPLICATION}/jobruns/run1")]),
-    (
-        "emr-serverless",
-        "GetApplication",
-        {"applicationId": "app1"},
-        [Need("emr-serverless:GetApplication", APPLICATION)],
-    ),
-    (
-        "emr-serverless",
-        "StartApplication",
-        {"applicationId": "app1"},
-        [Need("emr-serverless:StartApplication", APPLICATION)],
-    ),
-    (
-        "emr-serverless",
-        "StartJobRun",
-        {
-            "applicationId": "app1",
-            "clientToken": "t",
-            "executionRoleArn": "arn:aws:iam::111122223333:role/Job",
-        },
-        [
-            Need("emr-serverless:StartJobRun", APPLICATION),
-            _pass_role("arn:aws:iam::111122223333:role/Job", "emr-serverless"),
-        ],
-    ),
-    ("sns", "Publish", {"TargetArn": TOPIC, "Message": "m"}, [Need("sns:Publish", TOPIC)]),
-]
 TABLE_CASES: list[Case] = [
     (
         SCALING,

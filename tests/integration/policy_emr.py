@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -16,11 +19,27 @@ from airflow.providers.amazon.aws.operators.emr import (
 )
 from airflow.providers.amazon.aws.sensors.emr import EmrServerlessJobSensor, EmrStepSensor
 
+from airflow_dynamo_pipeline.adapters.emr_jobs import SparkSubmit, begin
+from airflow_dynamo_pipeline.adapters.emr_platforms import jobs_of
+from airflow_dynamo_pipeline.adapters.emr_settings import EmrSettings
 from airflow_dynamo_pipeline.adapters.policies import MORE_POLICIES
+from airflow_dynamo_pipeline.airflow_versions import AirflowFailException
+from airflow_dynamo_pipeline.engine.identity import Work
+from airflow_dynamo_pipeline.engine.ranges import range_works
+from airflow_dynamo_pipeline.engine.requests import S3Location
+from airflow_dynamo_pipeline.engine.shares import Sharing
+from airflow_dynamo_pipeline.errors import ServiceTrouble
+from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
+from airflow_dynamo_pipeline.operators.emr import EmrDynamoDBExportOperator, EmrDynamoDBImportOperator
+from airflow_dynamo_pipeline.operators.running import failing_at_once
+from airflow_dynamo_pipeline.spark.bundle import job_file, upload
+from airflow_dynamo_pipeline.triggers.emr import EmrJobTrigger
 from tests.airflow.conftest import FakeTask, context_of
+from tests.integration.policy_calls_emr import TAGS
 from tests.integration.policy_imports import INDEXED, import_, put_changes
 from tests.integration.policy_runs import Run
 from tests.integration.policy_stage import KEY, Stage
+from tests.unit.airflow_parts import deferral_of
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:notices"
 JOB_ROLE = "arn:aws:iam::123456789012:role/Job"
@@ -36,6 +55,7 @@ CLUSTER: dict[str, Any] = {
     },
     "JobFlowRole": "Machines",
     "ServiceRole": "EMR_DefaultRole_V2",
+    "AutoTerminationPolicy": {"IdleTimeout": 3600},
     "Tags": [{"Key": "for-use-with-amazon-emr-managed-policies", "Value": "true"}],
 }
 QUIET: dict[str, Any] = {"task_id": "emr", "do_xcom_push": False}  # links go to XCom, which is not here
@@ -54,13 +74,46 @@ def _run(name: str, command: str, act: Callable[[Stage], object], arguments: str
 # --- who starts clusters, steps and jobs ----------------------------------------------------------
 
 
-def _steps_on_a_cluster(_: Stage) -> None:
+def _steps_on_a_cluster(stage: Stage) -> None:
     context = context_of(FakeTask(uuid.uuid4().hex))
     cluster = EmrCreateJobFlowOperator(
         job_flow_overrides=CLUSTER, emr_conn_id=None, wait_for_completion=False, **QUIET
     ).execute(context)
     assert cluster
+    _job_of_ours(stage, "emr", job_flow_id=cluster)
     _step_and_end(cluster)
+
+
+def _begun_and_cancelled(stage: Stage, service: str, **where: Any) -> None:
+    """As the operators of this package do it: code is put, a job begun, adopted, and cancelled."""
+    store = DynamoDBPipelineHook().reading_store(S3Location(stage.bucket, "code"), lambda _: None)
+    settings = EmrSettings(ranges=2, code_s3_uri=f"s3://{stage.bucket}/code", **where)
+    client: Any = boto3.client(service)  # type: ignore[call-overload]
+    jobs = jobs_of(settings, client)
+    assert [] == list(jobs.problems())
+    work = Work(run=uuid.uuid4().hex, generation="0", began_at=datetime.now(UTC))
+    (part, _) = range_works(work, "an export", 2, Sharing())
+
+    def make(name: str, token: str) -> SparkSubmit:
+        uri = upload(store, settings.code, job_file())
+        return SparkSubmit(
+            name=name, token=token, entry_point=uri, arguments=["s3://job"], conf={"spark.a": "b"}
+        )
+
+    since = work.began_at - timedelta(days=1)
+    upload(store, settings.code, job_file())  # so that begin finds it there
+    first = begin(jobs, "export", part, since, make, lambda _: None)
+    again = begin(jobs, "export", part, since, make, lambda _: None)
+    assert first.ended or first.job_id == again.job_id  # moto's job runs of EMR Serverless end at once
+    try:
+        jobs.cancel(first.job_id)
+    except ServiceTrouble:
+        assert "emr" == service  # moto has no CancelSteps; it was judged before that
+
+
+def _job_of_ours(stage: Stage, service: str, **where: Any) -> None:
+    with failing_at_once():
+        _begun_and_cancelled(stage, service, **where)
 
 
 def _step_and_end(cluster: str) -> None:
@@ -100,10 +153,30 @@ def _serverless_job(stage: Stage) -> None:
     assert job
     EmrServerlessJobSensor(application_id=operator.application_id, job_run_id=job, **QUIET).poke(context)
     operator.on_kill()
+    application = stage.keys["application"]
+    _job_of_ours(stage, "emr-serverless", application_id=application, execution_role_arn=JOB_ROLE)
 
 
+def _make_virtual_cluster(stage: Stage) -> None:
+    client: Any = boto3.client("emr-containers")
+    info = {"eksInfo": {"namespace": uuid.uuid4().hex}}
+    provider = {"id": "eks", "type": "EKS", "info": info}
+    stage.keys["virtual"] = client.create_virtual_cluster(name="exports", containerProvider=provider)["id"]
+
+
+def _job_on_eks(stage: Stage) -> None:
+    _job_of_ours(
+        stage,
+        "emr-containers",
+        virtual_cluster_id=stage.keys["virtual"],
+        execution_role_arn=JOB_ROLE,
+        release_label="emr-7.5.0-latest",
+    )
+
+
+CODE = " --code-s3-uri s3://{bucket}/code"
 CLUSTERS = _run(
-    "steps on a cluster of EMR", "emr-pipeline-role", _steps_on_a_cluster, "--instance-role Machines"
+    "steps on a cluster of EMR", "emr-pipeline-role", _steps_on_a_cluster, "--instance-role Machines" + CODE
 )
 NAMED_CLUSTERS = _run(
     "steps on a cluster of EMR, roles, region and account named",
@@ -111,7 +184,7 @@ NAMED_CLUSTERS = _run(
     _steps_on_a_cluster,
     "--instance-role arn:aws:iam::111122223333:role/Machines --service-role EMR_DefaultRole_V2 "
     "--region-name us-east-1 --account-id 111122223333 "
-    "--cluster-tag for-use-with-amazon-emr-managed-policies=true",
+    "--cluster-tag for-use-with-amazon-emr-managed-policies=true" + CODE,
 )
 OF_OTHERS = _run(
     "steps on a cluster that somebody made without the tag",
@@ -124,9 +197,137 @@ SERVERLESS = _run(
     "job of EMR Serverless",
     "emr-pipeline-role",
     _serverless_job,
-    f"--job-role {JOB_ROLE}",
+    f"--job-role {JOB_ROLE}" + CODE,
     prepare=_make_application,
 )
+CONTAINERS = _run(
+    "job of EMR on EKS",
+    "emr-pipeline-role",
+    _job_on_eks,
+    f"--job-role {JOB_ROLE} --virtual-cluster-id *" + CODE,
+    prepare=_make_virtual_cluster,
+)
+
+
+# --- exports and imports by jobs -----------------------------------------------------------------
+
+
+def _task_of_a_job(stage: Stage, kind: type[Any], **settings: Any) -> None:
+    """Planned, submitted and deferred; ended by a person, who cancels the job."""
+    operator = kind(
+        task_id="emr",
+        ranges=2,
+        code_s3_uri=f"s3://{stage.bucket}/code",
+        dependencies="none",
+        deferrable=True,
+        do_xcom_push=False,
+        poke_interval=0,
+        **settings,
+    )
+    context = context_of(FakeTask(uuid.uuid4().hex))
+    if "application_id" in settings:
+        trigger = _of_moto_s_job(operator, context)
+    else:
+        trigger = deferral_of(operator, context).trigger
+    try:
+        with failing_at_once():
+            asyncio.run(trigger.on_kill())
+    except ServiceTrouble:
+        assert settings.get("job_flow_id")  # moto has no CancelSteps; it was judged before that
+
+
+def _of_moto_s_job(operator: Any, context: Any) -> EmrJobTrigger:
+    """Which has succeeded at once and done nothing: the commit that finds out is the last of the task."""
+    try:
+        operator.execute(context)
+    except AirflowFailException as error:
+        if "range 0: " not in str(error):
+            raise
+    settings = operator._emr()
+    (job, *_) = jobs_of(settings, boto3.client("emr-serverless")).jobs(datetime(2026, 1, 1, tzinfo=UTC))
+    return EmrJobTrigger(emr=settings.to_json(), job_id=job.job_id, watch={}, poke_interval=0)
+
+
+def _on_a_cluster(stage: Stage) -> dict[str, str]:
+    return {"job_flow_id": stage.keys["cluster"]}
+
+
+def _on_an_application(stage: Stage) -> dict[str, str]:
+    return {"application_id": stage.keys["application"], "execution_role_arn": JOB_ROLE}
+
+
+def _on_eks(stage: Stage) -> dict[str, str]:
+    role = {"execution_role_arn": JOB_ROLE, "release_label": "emr-7.5.0-latest"}
+    return {"virtual_cluster_id": stage.keys["virtual"], **role}
+
+
+def _make_cluster(stage: Stage) -> None:
+    client: Any = boto3.client("emr")
+    stage.keys["cluster"] = client.run_job_flow(**CLUSTER)["JobFlowId"]
+    tags = {each["Key"]: each["Value"] for each in CLUSTER["Tags"]}
+    stage.keys[TAGS] = json.dumps(tags)
+
+
+def _make_used_application(stage: Stage) -> None:
+    """Of one that never ran a job moto knows no list of jobs."""
+    _make_application(stage)
+    client: Any = boto3.client("emr-serverless")
+    application = {"applicationId": stage.keys["application"], "executionRoleArn": JOB_ROLE}
+    client.start_job_run(clientToken=uuid.uuid4().hex, name="of others", **application)
+
+
+PLACES: Mapping[str, tuple[Any, Any, str]] = {
+    "a cluster": (_make_cluster, _on_a_cluster, ""),
+    "EMR Serverless": (_make_used_application, _on_an_application, f" --job-role {JOB_ROLE}"),
+    "EMR on EKS": (_make_virtual_cluster, _on_eks, f" --job-role {JOB_ROLE} --virtual-cluster-id *"),
+}
+
+
+def _export_run(place: str) -> Run:
+    prepare, where, arguments = PLACES[place]
+    return Run(
+        name=f"export by a job on {place}",
+        operator="EmrDynamoDBExportOperator",
+        act=lambda stage: _task_of_a_job(
+            stage,
+            EmrDynamoDBExportOperator,
+            table_name=stage.on_demand_table,
+            s3_uri=stage.uri,
+            ratio=1,
+            **where(stage),
+        ),
+        arguments="--table {on_demand_table} --s3-uri {uri}" + CODE + arguments,
+        prepare=prepare,
+        borne=frozenset({"HeadBucket"}),
+    )
+
+
+def _import_run(place: str) -> Run:
+    prepare, where, arguments = PLACES[place]
+
+    def prepared(stage: Stage) -> None:
+        stage.export_beforehand()
+        prepare(stage)
+
+    return Run(
+        name=f"import by a job on {place}",
+        operator="EmrDynamoDBImportOperator",
+        act=lambda stage: _task_of_a_job(
+            stage,
+            EmrDynamoDBImportOperator,
+            table_name=stage.on_demand_table,
+            s3_uri=stage.manifest_uri,
+            ratio=1,
+            on_existing="new",
+            **where(stage),
+        ),
+        arguments="--table {on_demand_table} --s3-uri {manifest_uri}" + CODE + arguments,
+        prepare=prepared,
+    )
+
+
+EXPORTS = tuple(map(_export_run, PLACES))
+IMPORTS = tuple(map(_import_run, PLACES))
 
 
 # --- what runs on the machines --------------------------------------------------------------------
@@ -208,7 +409,7 @@ UNENCRYPTED_NOTICE = _run(
     prepare=_make_plain_topic,
 )
 
-MOST_MORE = (CLUSTERS, SERVERLESS, JOBS, NOTICE)
+MOST_MORE = (CLUSTERS, SERVERLESS, CONTAINERS, *EXPORTS, *IMPORTS, JOBS, NOTICE)
 MORE = (*MOST_MORE, NAMED_CLUSTERS, UNENCRYPTED_NOTICE)
 ELSEWHERE_MORE = [
     (CLUSTERS, "--instance-role Others", "iam:PassRole"),
@@ -219,6 +420,12 @@ ELSEWHERE_MORE = [
     (CLUSTERS, "--instance-role Machines --region-name eu-west-1", "elasticmapreduce:AddTags"),
     (SERVERLESS, f"--job-role {JOB_ROLE} --application-id another", "emr-serverless:GetApplication"),
     (SERVERLESS, "--job-role Others", "iam:PassRole"),
+    (CONTAINERS, "--job-role Others --virtual-cluster-id *" + CODE, "emr-containers:StartJobRun"),
+    (
+        CONTAINERS,
+        f"--job-role {JOB_ROLE} --virtual-cluster-id vc1" + CODE,
+        "emr-containers:DescribeVirtualCluster",
+    ),
     (SERVERLESS, "--instance-role Job", "emr-serverless:GetApplication"),
     (NOTICE, f"--topic-arn {TOPIC}", "kms:GenerateDataKey"),
     (NOTICE, f"--topic-arn {TOPIC}2", "sns:Publish"),

@@ -45,7 +45,7 @@ def _import_all(stage: Stage, run_id: str = "", **settings: Any) -> None:
     assert (COUNT, COUNT) == (result["read"], result["written"] + result["skipped"])
 
 
-def _put_backup(stage: Stage) -> None:
+def put_backup(stage: Stage) -> None:
     """A backup of AWS Data Pipeline without a manifest."""
     lines = [json.dumps({"pk": {"s": f"{number}"}, "text": {"s": "x" * 100}}) for number in range(COUNT)]
     stage.s3.put_object(
@@ -131,7 +131,7 @@ def _run(name: str, act: Callable[[Stage], object], arguments: str, **more: Any)
         operator="DynamoDBImportOperator",
         act=act,
         arguments=arguments,
-        **{"prepare": _put_backup, **more},
+        **{"prepare": put_backup, **more},
     )
 
 

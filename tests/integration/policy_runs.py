@@ -42,6 +42,7 @@ class Run:
 
     name: str
     operator: str
+    also: frozenset[str] = frozenset()  # other operators that work under its policy, and do here
     act: Callable[[Any], object]  # of a Stage, or where there is a fake of a FakeStage
     arguments: str  # of iam-policy; {table}, {uri} and so on are names of the stage
     prepare: Callable[[Any], object] = nothing  # before the policy is in force

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from airflow_dynamo_pipeline.adapters.aws_calls import AwsCalls
+from airflow_dynamo_pipeline.adapters.table_definition import read_complete
 from airflow_dynamo_pipeline.cli import main as shell
 from airflow_dynamo_pipeline.cli import table as module
-from airflow_dynamo_pipeline.engine.table_definition import decode_definition
+from airflow_dynamo_pipeline.engine.table_definition import TableDefinition, decode_definition
 from tests.faults.script import Fault, Kind
 from tests.faults.table_world import COPY, TABLE, TableWorld
-from tests.integration.test_cli import Command, ended, read_until, running
+from tests.integration.test_cli import PATIENCE_SECONDS, Command, ended, read_until, running
 
 BUCKET = "backups"
 REQUEST = {
@@ -103,26 +103,43 @@ def test_a_process_of_its_own_saves_and_restores(world: TableWorld, tmp_path: Pa
     assert world.replies(TABLE) == world.replies(COPY)
 
 
-UNHEARD_SECONDS = 20  # Python drops an interrupt that falls into a finalizer; a person presses Ctrl-C again
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
-def test_a_signal_ends_it_while_nobody_answers(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """A shell shows the end by SIGTERM as 143."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", ["save", "restore"])
+def test_a_signal_ends_it_while_nobody_answers(
+    world: TableWorld, tmp_path: Path, command: str, number: signal.Signals
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    process = Command(url, url).start("table", "save", TABLE, "--to", str(tmp_path / "orders.json"))
+    file = tmp_path / "orders.json"
+    if command == "restore":
+        file.write_bytes(world.save().definition.to_json())
+    before = list(tmp_path.iterdir())
+    arguments = {"save": (TABLE, "--to", str(file)), "restore": (str(file),)}[command]
+    process = Command(url, url).start("table", command, *arguments)
     with running(process):
         read_until(process.stderr, "trying again")
         process.send_signal(number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(UNHEARD_SECONDS)
-        if process.poll() is None:
-            process.send_signal(number)
         left = ended(process)
 
-    assert (code, "") == (left.code, left.out)
+    assert (130, "") == (left.code, left.out)
     assert "Traceback" not in left.err
+    assert before == list(tmp_path.iterdir())
+
+
+def test_a_signal_while_the_table_is_read_leaves_no_file(
+    command: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_and_interrupt(calls: AwsCalls, name: str) -> TableDefinition:
+        found = read_complete(calls, name)
+        signal.raise_signal(signal.SIGINT)
+        assert calls.stop.wait(PATIENCE_SECONDS)
+        return found
+
+    monkeypatch.setattr(module, "read_complete", read_and_interrupt)
+
+    result = command.run("save", TABLE, "--to", str(tmp_path / "orders.json"))
+
+    assert 130 == result.exit_code
     assert [] == list(tmp_path.iterdir())
 
 

@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES, MORE_POLICIES, POLICIES
+from airflow_dynamo_pipeline.adapters.policies import (
+    ALL_POLICIES,
+    MORE_POLICIES,
+    POLICIES,
+    SHARED_POLICIES,
+)
 from airflow_dynamo_pipeline.airflow_versions import AirflowFailException
 from tests.demo.airflow_env import connection
 from tests.integration.policy_capacity import CAPACITIES, GIVEN, THERE_AND_BACK
@@ -23,6 +28,7 @@ from tests.integration.policy_emr import ELSEWHERE_MORE, MORE, MOST_MORE
 from tests.integration.policy_fakes import ELSEWHERE_FAKES, FAKES, MOST_FAKES, FakeStage, fake_stage
 from tests.integration.policy_imports import BATCHES, CONDITIONAL, EVERYTHING, IMPORTS
 from tests.integration.policy_lookups import ELSEWHERE_LOOKUPS, LOOKUPS, MOST_LOOKUPS, REDSHIFTS
+from tests.integration.policy_ranges import SHARED
 from tests.integration.policy_runs import (
     ENCRYPTED,
     FULL,
@@ -59,10 +65,11 @@ if TYPE_CHECKING:  # stubs, which only the checker has
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
 
-RUNS = (*OTHERS, *IMPORTS, *LOOKUPS, *REDSHIFTS, *WAITS, *CAPACITIES, *MORE, *FAKES)
+RUNS = (*OTHERS, *IMPORTS, *SHARED, *LOOKUPS, *REDSHIFTS, *WAITS, *CAPACITIES, *MORE, *FAKES)
 MOST = (
     *MOST_OF_OTHERS,
     EVERYTHING,
+    *SHARED,
     *MOST_LOOKUPS,
     *MOST_WAITS,
     THERE_AND_BACK,
@@ -182,7 +189,7 @@ NOT_TRIED = {of for of, policy in MORE_POLICIES.items() if policy.command in BY_
 
 
 def test_every_operator_and_sensor_has_a_policy() -> None:
-    """A new one needs a row in POLICIES."""
+    """A new one needs a row in POLICIES, or in SHARED_POLICIES if it does a part of another's work."""
     classes = {
         name
         for folder, end in (("operators", "Operator"), ("sensors", "Sensor"))
@@ -191,7 +198,12 @@ def test_every_operator_and_sensor_has_a_policy() -> None:
         if found.__module__ == module.__name__ and name.endswith(end) and not name.startswith("_")
     }
 
-    assert classes == set(POLICIES)
+    assert classes == {*POLICIES, *SHARED_POLICIES}
+    assert set() == set(POLICIES) & set(SHARED_POLICIES)
+
+
+def test_who_shares_the_policy_of_another_runs_under_it() -> None:
+    assert {(name, run.operator) for run in RUNS for name in run.also} == set(SHARED_POLICIES.items())
 
 
 def test_every_policy_has_runs_that_use_all_that_it_can_allow() -> None:

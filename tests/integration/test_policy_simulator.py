@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from botocore.parsers import create_parser
 
 from tests.integration.policy_calls import CALLS, needs_of
-from tests.integration.policy_cases import EMR_CASES, TABLE_CASES, Case
+from tests.integration.policy_cases import TABLE_CASES, Case
+from tests.integration.policy_cases_emr import EMR_CASES
 from tests.integration.policy_cases_redshift import REDSHIFT_CASES
 from tests.integration.policy_needs import KEY_OF_ALIASES, KmsKeys, Need, UnknownCall
 from tests.integration.policy_simulator import Policy, Simulator, denial, matches, without

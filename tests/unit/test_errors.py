@@ -139,6 +139,7 @@ def test_a_refusal_names_every_problem_with_its_hint() -> None:
         "s3_uri: is gone\n"
         "HINT: make it" == str(PreflightFailed(PROBLEMS))
     )
+    assert str(PreflightFailed(PROBLEMS, "nothing was done")).startswith("nothing was done: 2 problems\n")
     assert str(InvalidRequest(PROBLEMS[:1])).startswith(
         "the settings were refused before any call: 1 problem\n"
     )

@@ -17,16 +17,18 @@ TOKEN_SECONDS = 600.0  # Airflow's own lasts longer
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """The address of a task instance that is not mapped."""
+    """The address of a task instance."""
 
     dag_id: str
     run_id: str
     task_id: str
+    map_index: int | None = None  # of a mapped one
 
     @property
     def path(self) -> str:
         """Below ``/api/v2``."""
-        return f"/dags/{self.dag_id}/dagRuns/{quote(self.run_id, safe='')}/taskInstances/{self.task_id}"
+        path = f"/dags/{self.dag_id}/dagRuns/{quote(self.run_id, safe='')}/taskInstances/{self.task_id}"
+        return path if self.map_index is None else f"{path}/{self.map_index}"
 
 
 class Api:
@@ -118,10 +120,11 @@ class Api:
 
     def clear(self, instance: Instance) -> None:
         """As a person does in the UI: this task and what comes after it, whatever their state."""
+        mapped = [instance.task_id, instance.map_index]
         body = {
             "dry_run": False,
             "dag_run_id": instance.run_id,
-            "task_ids": [instance.task_id],
+            "task_ids": [instance.task_id if instance.map_index is None else mapped],
             "only_failed": False,
             "include_downstream": True,
         }

@@ -12,6 +12,7 @@ from tests.airflow.scheduler.cleared import killed_after_the_commit, marked_fail
 from tests.airflow.scheduler.imports import import_is_killed
 from tests.airflow.scheduler.killed import supervisor_is_lost, task_is_killed, worker_is_lost
 from tests.airflow.scheduler.notices import people_are_told
+from tests.airflow.scheduler.ranges import ranges_are_lost
 from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
 from tests.airflow.scheduler.world import World, running_world
 
@@ -27,6 +28,7 @@ STORIES: tuple[Callable[[World], Any], ...] = (
     export_starts_a_dag,
     people_are_told,
     imports_are_decided,
+    ranges_are_lost,
 )
 TAIL_CHARACTERS = 4000
 ACCESS = "[http.access]"

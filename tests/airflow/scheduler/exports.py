@@ -125,6 +125,10 @@ class Export:
         """Who works on it, or worked last."""
         return self._record(self.layout.lease_key) or {}
 
+    def range_lease(self, number: int) -> dict[str, Any]:
+        """Who works on one range of it, or worked last."""
+        return self._record(self.layout.range_key(number)) or {}
+
     def checkpoints(self) -> dict[int, dict[str, Any]]:
         """Each segment's checkpoint, by the segment's number."""
         prefix = self.layout.checkpoint_prefix

@@ -22,7 +22,7 @@ from tests.services import Services
 from tests.services.process import free_port
 
 BUNDLES = {"examples": EXAMPLE_DAGS, "own": Path(__file__).parent / "dags"}
-DAGS = frozenset({"export_table", "scheduler_export", "scheduler_wait"})
+DAGS = frozenset({"export_table", "scheduler_export", "scheduler_ranges", "scheduler_wait"})
 PATIENCE_SECONDS = 180.0  # of a machine with better things to do
 LOOK_EVERY_SECONDS = 0.1
 
@@ -122,7 +122,10 @@ class RunningAirflow:
     def task_log(self, instance: Instance, attempt: int) -> str:
         """What an attempt has logged so far, as JSON lines."""
         folder = self.home / "logs" / f"dag_id={instance.dag_id}" / f"run_id={instance.run_id}"
-        path = folder / f"task_id={instance.task_id}" / f"attempt={attempt}.log"
+        path = folder / f"task_id={instance.task_id}"
+        if instance.map_index is not None:
+            path /= f"map_index={instance.map_index}"
+        path /= f"attempt={attempt}.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
     def logs(self) -> dict[str, str]:

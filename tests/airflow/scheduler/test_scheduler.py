@@ -17,6 +17,7 @@ from tests.airflow.scheduler.exports import EACH_ONCE, ITEMS, items_read
 from tests.airflow.scheduler.imports import LINES, import_is_killed
 from tests.airflow.scheduler.killed import Resumed, supervisor_is_lost, task_is_killed, worker_is_lost
 from tests.airflow.scheduler.notices import people_are_told
+from tests.airflow.scheduler.ranges import ranges_are_lost
 from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
 from tests.airflow.scheduler.world import SECRET_KEY
 
@@ -257,3 +258,41 @@ def test_a_killed_import_is_finished_by_its_retry(stories: Stories) -> None:
 
 def test_a_second_run_does_not_import_the_same_backup_into_the_same_table(stories: Stories) -> None:
     assert "failed" == stories.told(import_is_killed).again
+
+
+def test_a_range_whose_process_is_killed_is_retried_alone_and_goes_on_where_it_was(
+    stories: Stories,
+) -> None:
+    story = stories.told(ranges_are_lost)
+
+    assert [("success", 1), ("success", 2), ("failed", 1)] == story.failed.ranges
+    assert 0 < story.killed["scannedCount"] < story.whole.checkpoints[1]["scannedCount"]
+    assert story.killed["lastEvaluatedKey"] == story.start_keys[1]
+    assert [[], []] == [story.asked_twice(segment) for segment in (0, 2)]
+
+
+def test_mark_failed_of_a_range_stops_it_and_leaves_its_lease_and_the_others_alone(
+    stories: Stories,
+) -> None:
+    story = stories.told(ranges_are_lost)
+
+    assert ("failed", "upstream_failed") == (story.failed.run_state, story.failed.commit)
+    assert story.scans_when_marked == story.scans_when_failed
+    assert story.failed.leases[2]["released"]
+    assert None is story.failed.manifest
+
+
+def test_clear_of_the_range_that_failed_runs_it_and_the_commit_and_nothing_else(stories: Stories) -> None:
+    story = stories.told(ranges_are_lost)
+
+    assert ("success", "success") == (story.whole.run_state, story.whole.commit)
+    assert [("success", 1), ("success", 2), ("success", 2)] == story.whole.ranges
+    assert "resume" == story.result["start"]
+    assert ITEMS == story.result["item_count"]
+    assert story.whole.manifest is not None
+    assert ITEMS == story.whole.manifest["airflowDynamoPipeline"]["scannedCount"]
+    assert EACH_ONCE == story.keys
+
+
+def test_mapped_tasks_are_called_by_their_range(stories: Stories) -> None:
+    assert ["range 0 of 3", "range 1 of 3", "range 2 of 3"] == stories.told(ranges_are_lost).names

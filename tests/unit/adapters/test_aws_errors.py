@@ -56,6 +56,13 @@ def test_a_denial_names_action_and_resource(code: str) -> None:
     assert "HINT: allow dynamodb:Scan on table orders" in str(error)
 
 
+@pytest.mark.parametrize(("action", "is_hinted"), [(ACTION, True), ("elasticmapreduce:DescribeStep", False)])
+def test_only_what_dynamodb_refused_is_said_to_be_its_own(action: str, is_hinted: bool) -> None:
+    error = raised(reply("ValidationException", 400), action)
+
+    assert is_hinted is ("DynamoDB refused the request itself" in str(error))
+
+
 def test_a_denial_for_the_keys_sake_names_the_kms_action_and_the_key() -> None:
     key = "arn:aws:kms:us-east-1:123456789012:key/0a1b"
     user = "arn:aws:iam::123456789012:role/x"

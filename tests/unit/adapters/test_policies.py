@@ -17,6 +17,8 @@ LEAST: dict[str, dict[str, str]] = {
     "DynamoDBExportOperator": EXPORT,
     "DynamoDBImportOperator": EXPORT,
     "DynamoDBVerifyOperator": {"manifest_uri": MANIFEST},
+    "EmrDynamoDBExportOperator": {**EXPORT, "code_s3_uri": "s3://code"},
+    "EmrDynamoDBImportOperator": {**EXPORT, "code_s3_uri": "s3://code"},
     "DynamoDBProvisionedModeSensor": {"table_name": "orders"},
     "DynamoDBPointInTimeRecoverySensor": {"table_name": "orders"},
     "S3KeyExistsSensor": {"bucket_key": "s3://backups/done"},
@@ -83,7 +85,7 @@ def test_a_policy_is_as_iam_wants_it(operator: str) -> None:
 def test_commands_are_named_after_their_operators() -> None:
     """So that a person finds the command for DynamoDBProvisionedModeSensor."""
     for operator, policy in POLICIES.items():
-        words = re.findall("S3|[A-Z][a-z]+", operator.removeprefix("DynamoDB"))
+        words = re.findall("S3|[A-Z][a-z]+", operator.replace("DynamoDB", ""))
         assert NAMED_OTHERWISE.get(operator, "-".join(words[:-1]).lower()) == policy.command
 
 

@@ -44,6 +44,7 @@ def test_the_role_of_a_serverless_job_is_all_that_is_printed() -> None:
                 "Effect": "Allow",
                 "Action": [
                     "emr-serverless:GetApplication",
+                    "emr-serverless:ListJobRuns",
                     "emr-serverless:StartApplication",
                     "emr-serverless:StartJobRun",
                 ],
@@ -68,6 +69,26 @@ def test_the_role_of_a_serverless_job_is_all_that_is_printed() -> None:
     )
 
 
+def test_a_job_on_eks_works_by_no_role_but_the_one_that_is_named() -> None:
+    found = statements(
+        PIPELINE_ROLE, job_role="Job", virtual_cluster_id="vc1", region_name="eu-west-1", account_id=ACCOUNT
+    )
+
+    cluster = f"arn:aws:emr-containers:eu-west-1:{ACCOUNT}:/virtualclusters/vc1"
+    assert {"UseVirtualCluster", "StartJobRun", "UseJobRuns"} == set(found)
+    assert cluster == found["UseVirtualCluster"]["Resource"] == found["StartJobRun"]["Resource"]
+    assert f"{cluster}/jobruns/*" == found["UseJobRuns"]["Resource"]
+    role = {"emr-containers:ExecutionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/Job"}
+    assert {"StringLike": role} == found["StartJobRun"]["Condition"]
+
+
+def test_code_is_put_below_its_prefix_and_nowhere_else() -> None:
+    found = statements(PIPELINE_ROLE, instance_role="Machines", code_s3_uri="s3://code/jobs")
+
+    assert "arn:aws:s3:::code/jobs/*" == found["WriteCode"]["Resource"]
+    assert ["s3:GetObject", "s3:PutObject"] == found["WriteCode"]["Action"]
+
+
 def test_clusters_have_a_tag_of_ones_own() -> None:
     found = statements(PIPELINE_ROLE, instance_role="Machines", cluster_tag="team=data=1")
 
@@ -75,6 +96,12 @@ def test_clusters_have_a_tag_of_ones_own() -> None:
     tagged = {"StringEquals": {"elasticmapreduce:ResourceTag/team": "data=1"}}
     assert asked == found["StartCluster"]["Condition"]
     assert tagged == found["UseCluster"]["Condition"] == found["TagCluster"]["Condition"]
+
+
+def test_a_cluster_may_be_told_to_end_by_itself() -> None:
+    found = statements(PIPELINE_ROLE, instance_role="Machines")
+
+    assert "elasticmapreduce:PutAutoTerminationPolicy" in found["UseCluster"]["Action"]
 
 
 def test_a_role_is_passed_by_the_arn_that_is_given() -> None:
@@ -95,6 +122,7 @@ def test_a_role_is_passed_by_the_arn_that_is_given() -> None:
         ({"job_role": "J", "service_role": "S"}, "service_role: is for clusters"),
         ({"job_role": "J", "cluster_tag": "a=b"}, "cluster_tag: is for clusters"),
         ({"instance_role": "M", "application_id": "00f1"}, "application_id: is for EMR Serverless"),
+        ({"job_role": "J", "application_id": "00f1", "virtual_cluster_id": "vc1"}, "only one of them"),
         ({"instance_role": "M", "cluster_tag": "team"}, "cluster_tag: 'team' is not key=value"),
         ({"instance_role": "two words"}, "is not the name or ARN of a role"),
     ],

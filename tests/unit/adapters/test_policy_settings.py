@@ -45,6 +45,7 @@ GOOD: list[tuple[str, Any, Any]] = [
     ("service_role", "EMR_DefaultRole_V2", ...),
     ("cluster_tag", "team=a=b", ...),
     ("application_id", "00f1abcd", ...),
+    ("virtual_cluster_id", "vc1", ...),
     ("job", "import", ...),
     ("log_uri", "s3://logs/*", ...),
     ("code_s3_uri", "s3://code", ...),

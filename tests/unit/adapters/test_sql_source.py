@@ -17,7 +17,7 @@ import pytest
 from airflow_dynamo_pipeline.adapters.sql_errors import clean, sql_errors
 from airflow_dynamo_pipeline.adapters.sql_source import SqlSource
 from airflow_dynamo_pipeline.adapters.sql_text import DIALECTS, QueryText, one_statement
-from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn, described, named, parsed, tidy
+from airflow_dynamo_pipeline.adapters.sql_values import SourceColumn, all_parsed, described, named, tidy
 from airflow_dynamo_pipeline.errors import (
     ImportRefused,
     PipelineError,
@@ -297,7 +297,7 @@ def test_values_of_drivers_are_brought_to_one_form(kind: str, value: object, wan
     ],
 )
 def test_text_is_parsed_as_its_type_says(type_name: str, text: str, wanted: object) -> None:
-    assert wanted == parsed(named("c", type_name), text)
+    assert [wanted] == all_parsed(named("c", type_name), [text])
 
 
 def test_the_codes_of_redshifts_driver_have_their_kinds() -> None:

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES, POLICIES
+from airflow_dynamo_pipeline.adapters.policies import ALL_POLICIES, POLICIES, SHARED_POLICIES
 from airflow_dynamo_pipeline.adapters.policies_statements import Policy
 from airflow_dynamo_pipeline.adapters.policy_settings import SETTINGS
 from airflow_dynamo_pipeline.cli.main import main
@@ -100,6 +100,16 @@ def test_help_names_every_command_and_its_operator() -> None:
         assert f"{policy.command} The policy of {operator}." in shown
 
 
+@pytest.mark.parametrize(("part", "whole"), SHARED_POLICIES.items())
+def test_help_and_reference_say_whose_policy_an_operator_for_a_part_takes(part: str, whole: str) -> None:
+    command = POLICIES[whole].command
+    shown = run(command, "--help").stdout
+    _, _, below = PAGE.partition(f"\n### dynamo-pipeline iam-policy {command}\n")
+
+    assert part in shown
+    assert f"`{part}`" in below.partition("\n### ")[0]
+
+
 @pytest.mark.parametrize("policy", ALL_POLICIES.values(), ids=COMMANDS)
 def test_help_names_every_setting_of_a_policy_and_no_other(policy: Policy) -> None:
     shown = " ".join(run(policy.command, "--help").stdout.split())
@@ -115,7 +125,9 @@ def test_the_reference_has_a_heading_for_every_command(command: str) -> None:
 
 
 def test_the_reference_has_every_action() -> None:
-    least = dict.fromkeys(("s3_uri", "bucket_key"), "s3://b/AWSDynamoDB/x/manifest-summary.json")
+    least = dict.fromkeys(
+        ("s3_uri", "bucket_key", "code_s3_uri"), "s3://b/AWSDynamoDB/x/manifest-summary.json"
+    )
     topic = "arn:aws:sns:eu-west-1:111122223333:exports"
     given = {**least, "table_name": "t", "s3_sse_kms_key_id": "k", "topic_arn": topic, "instance_role": "m"}
     for policy in ALL_POLICIES.values():

@@ -12,6 +12,7 @@ from airflow_dynamo_pipeline.engine.capacity import (
     segments_for,
     throughput_of,
 )
+from airflow_dynamo_pipeline.engine.own_use import OwnUse
 from airflow_dynamo_pipeline.engine.ports import Throughput
 from airflow_dynamo_pipeline.errors import AccessDenied
 from tests.unit.engine.world import described, index, request
@@ -101,7 +102,7 @@ def test_an_on_demand_table_used_up_by_others_still_gives_one_unit() -> None:
 
 def test_what_the_export_itself_consumes_is_not_taken_for_others() -> None:
     table = described(on_demand=True, throughput=Throughput(warm=12_000.0))
-    rate = read_rate(request(), table, FixedCapacity(consumed=12_000.0), own_units_per_second=3_000.0)
+    rate = read_rate(request(), table, FixedCapacity(consumed=12_000.0), own=OwnUse.exactly(3_000.0))
 
     assert 3_000.0 == rate.units_per_second
     assert "others consume 9000" in rate.reason
@@ -109,7 +110,7 @@ def test_what_the_export_itself_consumes_is_not_taken_for_others() -> None:
 
 def test_own_consumption_beyond_the_metric_does_not_make_others_negative() -> None:
     table = described(on_demand=True, throughput=Throughput(warm=12_000.0))
-    rate = read_rate(request(ratio=1.5), table, FixedCapacity(consumed=100.0), own_units_per_second=3_000.0)
+    rate = read_rate(request(ratio=1.5), table, FixedCapacity(consumed=100.0), own=OwnUse.exactly(3_000.0))
 
     assert 12_000.0 == rate.units_per_second
 

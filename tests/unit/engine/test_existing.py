@@ -184,6 +184,16 @@ def test_resume_within_counts_from_the_last_beat_not_from_the_start(bucket: Buck
     assert Start.RESUME == bucket.choose(later=2 * DAY).start
 
 
+@pytest.mark.parametrize("seconds", [1e11, float("inf")])
+def test_an_export_may_be_resumed_for_longer_than_there_are_dates(bucket: Bucket, seconds: float) -> None:
+    first = bucket.choose()
+    bucket.leave_incomplete(first.layout)
+
+    again = bucket.choose(asked=request(resume_within_seconds=seconds), later=300 * DAY)
+
+    assert (Start.RESUME, first.layout) == (again.start, again.layout)
+
+
 def test_without_a_lease_resume_within_counts_from_the_start(bucket: Bucket) -> None:
     first = bucket.choose()
     bucket.leave_incomplete(first.layout, beat=None)

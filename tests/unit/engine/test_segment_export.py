@@ -501,7 +501,7 @@ def test_e4_e5_a_part_is_kept_when_its_checkpoint_was_written_and_the_reply_lost
     rig.lease.acquire(rig.stop, rig.said.append)
     wrapped = RetryingStore(flaky, rig.clock, rig.stop, rig.said.append)
     stale = Rig(table, wrapped, "stale")
-    stale.exporter.lease.acquire(stale.stop, stale.said.append)
+    stale.lease.acquire(stale.stop, stale.said.append)
     flaky.fail = once("put", "_checkpoint/0", 2, after=True)
 
     def claim_meanwhile(_seconds: float) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from airflow_dynamo_pipeline.adapters.memory import FixedCapacity
 from airflow_dynamo_pipeline.engine.import_request import ImportRequest
+from airflow_dynamo_pipeline.engine.own_use import OwnUse
 from airflow_dynamo_pipeline.engine.ports import TableDescription, Throughput
 from airflow_dynamo_pipeline.engine.write_capacity import Consumed, Units, WriteRate, write_rate
 from tests.unit.engine.world import described, index
@@ -31,7 +32,7 @@ def table(write: float, *, on_demand: bool = False, **indexes: float) -> TableDe
 def rate(
     told: TableDescription, own: float = 0.0, source: FixedCapacity | None = None, **settings: Any
 ) -> WriteRate:
-    return write_rate(request(**settings), told, source or FixedCapacity(), own_units_per_second=own)
+    return write_rate(request(**settings), told, source or FixedCapacity(), own=OwnUse.exactly(own))
 
 
 def consumed(whole: float, **indexes: float) -> Consumed:

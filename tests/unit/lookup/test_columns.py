@@ -12,6 +12,7 @@ import pytest
 from airflow_dynamo_pipeline.engine.ports import KeyAttribute
 from airflow_dynamo_pipeline.errors import InvalidSetting
 from airflow_dynamo_pipeline.formats.reading import KEPT_BYTES
+from airflow_dynamo_pipeline.items.canonical import canonical_number
 from airflow_dynamo_pipeline.items.key_texts import key_texts
 from airflow_dynamo_pipeline.items.keys import KeyReader
 from airflow_dynamo_pipeline.items.sizes import MAX_ITEM_BYTES
@@ -253,6 +254,27 @@ def test_the_text_of_a_bad_row_is_cut_between_characters() -> None:
 
     assert KEPT_BYTES - 1 == len(bad.text)
     assert bad.text.decode().endswith("é")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["0", "0.00", "12.50", "100", "-3.10", "0.000001", "1.0"],
+        ["-0", "1.50"],
+        ["-0.00", "-0.50"],
+        ["1E+3", "2.50"],
+        ["1E-7", "0.0000010"],
+        ["1" * 38, "1." + "1" * 37, "1.5" + "0" * 40],
+    ],
+)
+def test_decimals_of_a_column_are_spelled_in_full_as_each_by_itself(texts: list[str]) -> None:
+    numbers = [Decimal(text) for text in texts]
+
+    found = converted([ID, Column("v", "number")], [(str(row), one) for row, one in enumerate(numbers)])
+
+    assert [canonical_number(str(one)) for one in numbers] == [
+        json.loads(item)["v"]["N"] for item in found.items
+    ]
 
 
 @pytest.mark.parametrize(

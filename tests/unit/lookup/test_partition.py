@@ -49,7 +49,7 @@ def held(partition: Partition) -> dict[bytes, bytes]:
         (1, 16),
         (16 * ROWS_PER_BUCKET, 16),
         (16 * ROWS_PER_BUCKET + 1, 32),
-        (10_000_000, 128),
+        (10_000_000, 256),
         (10**12, MOST_BUCKETS),
     ],
 )
@@ -302,3 +302,24 @@ def test_why_a_spill_failed_is_not_hidden_by_an_upload_that_cannot_be_dropped(
         partition_of(MemoryStore(), *many(3), spill_bytes=1)
 
     assert 1 == len(tried)
+
+
+def test_of_prints_without_items_fewer_bytes_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(partitions, "AHEAD_PRINTS_BYTES", 1)
+    store = MemoryStore()
+    asked: list[int] = []
+    read_range = store.read_range
+
+    def counted(key: str, start: int, length: int) -> bytes:
+        asked.append(start)
+        return read_range(key, start, length)
+
+    monkeypatch.setattr(store, "read_range", counted)
+    partition = partition_of(store, spill_bytes=1)
+    keys, digests, _ = printed(*many(400))
+    partition.add(keys, digests)
+
+    found = [line for bucket in range(BUCKETS) for line in partition.prints(bucket)]
+
+    assert sorted(prints_of(*many(400))) == sorted(found)
+    assert BUCKETS == len(asked)

@@ -12,6 +12,7 @@ import pytest
 
 import airflow_dynamo_pipeline
 from airflow_dynamo_pipeline import errors
+from airflow_dynamo_pipeline.adapters.emr_jobs import EmrJobFailed
 from airflow_dynamo_pipeline.engine.capacity_state import NotYetAllowed, StillChanging
 from airflow_dynamo_pipeline.engine.import_records import Accounts
 from airflow_dynamo_pipeline.engine.import_result import refuse_too_many_rejects
@@ -34,7 +35,12 @@ from airflow_dynamo_pipeline.errors import (
 from airflow_dynamo_pipeline.operators.messages import WHAT_TO_DO, told, what_to_do
 from tests.unit.test_errors import EXAMPLES
 
-ALL = [*EXAMPLES, StillChanging("table orders is UPDATING"), NotYetAllowed("not before 12:00")]
+ALL = [
+    *EXAMPLES,
+    StillChanging("table orders is UPDATING"),
+    NotYetAllowed("not before 12:00"),
+    EmrJobFailed("s-1", "FAILED", "out of memory"),
+]
 BY_CODE = "airflow_dynamo_pipeline."  # tests have error classes of their own
 
 
