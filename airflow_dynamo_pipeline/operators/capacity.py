@@ -142,7 +142,9 @@ class DynamoDBCapacityModeOperator(AwsBaseOperator[DynamoDBPipelineHook]):
     def on_kill(self) -> None:
         """Stop waiting; what was begun goes on by itself, and the retry adopts it."""
         if self._stop is not None:
-            stop_from_signal(self._stop)
+            stop_from_signal(
+                self._stop, self.log.info, "a change that was begun goes on by itself, and a retry adopts it"
+            )
 
     def _wait_for(self, table_name: str) -> dict[str, Any]:
         self.defer(

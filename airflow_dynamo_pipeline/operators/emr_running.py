@@ -152,7 +152,7 @@ class OnEmr(AwsBaseOperator[DynamoDBPipelineHook]):
     def on_kill(self) -> None:
         """Cancel the job: the wait that this ends does so."""
         if self._stop is not None:
-            stop_from_signal(self._stop)
+            stop_from_signal(self._stop, self.log.info, "the job is cancelled")
 
     @abstractmethod
     def _request(self, given: Mapping[str, Any]) -> Request:

@@ -135,9 +135,8 @@ class DynamoDBPointInTimeExportOperator(LineageMixin, AwsBaseOperator[DynamoDBPi
 
     def on_kill(self) -> None:
         """Stop waiting; the export goes on."""
-        self.log.warning(STAYS)
         if self._stop is not None:
-            stop_from_signal(self._stop)
+            stop_from_signal(self._stop, self.log.warning, STAYS)
 
     def _go_on(self, context: Context, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
         stop = self._stop = threading.Event()

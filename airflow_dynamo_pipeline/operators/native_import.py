@@ -157,7 +157,7 @@ class DynamoDBTableImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipeline
     def on_kill(self) -> None:
         """Stop waiting; the import goes on, and a retry adopts it."""
         if self._stop is not None:
-            stop_from_signal(self._stop)
+            stop_from_signal(self._stop, self.log.info, "the import goes on, and a retry adopts it")
 
     def _announced(
         self, context: Context, request: NativeImportRequest, record: dict[str, Any]

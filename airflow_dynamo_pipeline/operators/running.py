@@ -24,6 +24,7 @@ from airflow_dynamo_pipeline.errors import PipelineError, Stopped, Temporary
 from airflow_dynamo_pipeline.operators.messages import told
 from airflow_dynamo_pipeline.operators.time_budget import TimeBudget
 
+HEARD = "told to stop by Airflow"
 GAUGES = ("items", "bytes", "rejected", "consumed_units", "units_per_second_held", "share_done")
 
 
@@ -111,10 +112,15 @@ def progress_reports(
     return Reports(progress_report(context, say, prefix, tags), at_stop=at_stop)
 
 
-def stop_from_signal(stop: threading.Event) -> None:
-    """Set an event from a signal handler.
+def stop_from_signal(stop: threading.Event, say: Callable[[str], None], what_follows: str) -> None:
+    """Set an event from a signal handler, and say so in the log once it is set.
 
-    A handler interrupts the main thread anywhere, perhaps while it holds the event's own lock; setting it
-    from another thread waits for that lock instead of waiting for itself.
+    A handler interrupts the main thread anywhere, perhaps while it holds the event's own lock, or the log's;
+    another thread waits for these locks instead of waiting for itself.
     """
-    threading.Thread(target=stop.set, name="stop").start()
+
+    def halt() -> None:
+        stop.set()
+        say(f"{HEARD}; {what_follows}")
+
+    threading.Thread(target=halt, name="stop").start()

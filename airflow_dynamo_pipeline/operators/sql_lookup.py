@@ -205,7 +205,11 @@ class SqlToDynamoDBOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook])
     def on_kill(self) -> None:
         """Stop after the calls that are under way; what was decided and written is kept."""
         if self._stop is not None:
-            stop_from_signal(self._stop)
+            stop_from_signal(
+                self._stop,
+                self.log.info,
+                "the calls under way are the last, and what was decided and written is kept",
+            )
 
     def _asked(self) -> tuple[LookupRequest, SourceOf]:
         """The load, and what makes its source; raises InvalidRequest with all problems of both."""

@@ -163,4 +163,6 @@ class DynamoDBExportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
     def on_kill(self) -> None:
         """Stop within a page; the parts that are open are closed and the checkpoint is written."""
         if self._stop is not None:
-            stop_from_signal(self._stop)
+            stop_from_signal(
+                self._stop, self.log.info, "the pages under way are the last, and a retry resumes after them"
+            )

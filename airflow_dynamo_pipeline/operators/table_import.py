@@ -179,4 +179,6 @@ class DynamoDBImportOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
     def on_kill(self) -> None:
         """Stop after the calls that are under way; the checkpoint is written."""
         if self._stop is not None:
-            stop_from_signal(self._stop)
+            stop_from_signal(
+                self._stop, self.log.info, "the calls under way are the last, and a retry resumes after them"
+            )

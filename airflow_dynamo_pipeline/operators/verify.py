@@ -92,7 +92,7 @@ class DynamoDBVerifyOperator(LineageMixin, AwsBaseOperator[DynamoDBPipelineHook]
     def on_kill(self) -> None:
         """Stop reading after the pages that are under way."""
         if self._stop is not None:
-            stop_from_signal(self._stop)
+            stop_from_signal(self._stop, self.log.info, "the pages under way are the last")
 
     def _files(self, request: VerifyRequest, stop: threading.Event, budget: TimeBudget) -> VerifyResult:
         location = request.layout.location

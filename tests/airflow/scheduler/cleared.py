@@ -10,7 +10,7 @@ from tests.airflow.scheduler.running import wait_until
 from tests.airflow.scheduler.tap import Call
 from tests.airflow.scheduler.world import World, release_all, wait_for_all, wait_until_gone
 
-TERMINATING = "Server indicated the task shouldn't be running anymore. Terminating process"
+HEARD = "told to stop by Airflow"  # the task says so, once no further page will be asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def marked_failed(world: World) -> MarkedFailed:
     scans = len(world.scans(source))
     task = world.task(instance)
     api.mark_failed(instance)
-    wait_until("word of it", lambda: TERMINATING in world.airflow.task_log(instance, 1))
+    wait_until("word of it", lambda: HEARD in world.airflow.task_log(instance, 1))
     release_all(holds)
     wait_until_gone(task)
     run_state = world.airflow.wait_for_end(instance)

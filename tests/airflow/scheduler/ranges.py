@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.airflow.scheduler.api import Instance
-from tests.airflow.scheduler.cleared import TERMINATING
+from tests.airflow.scheduler.cleared import HEARD
 from tests.airflow.scheduler.exports import Export, Source, items_read
 from tests.airflow.scheduler.running import wait_until
 from tests.airflow.scheduler.tap import Call
@@ -109,7 +109,7 @@ def _after_items(wanted: Callable[[Call], bool], items: int) -> Callable[[Call],
 def _mark_failed(world: World, instance: Instance) -> None:
     """As a person does, and wait until its process heard of it."""
     world.airflow.api.mark_failed(instance)
-    wait_until("word of it", lambda: TERMINATING in world.airflow.task_log(instance, 1))
+    wait_until("word of it", lambda: HEARD in world.airflow.task_log(instance, 1))
 
 
 def _commit(ranges: list[Instance]) -> Instance:
