@@ -37,6 +37,22 @@ def test_it_runs_seldom_meanwhile_and_as_before_afterwards(usual: int, meanwhile
         gc.set_threshold(*before)
 
 
+def test_of_two_that_overlap_the_last_to_go_puts_back_what_the_first_found() -> None:
+    before = gc.get_threshold()
+    first, second = old_objects_set_aside(), old_objects_set_aside()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+
+    assert NEW_OBJECTS == gc.get_threshold()[0]
+    assert gc.get_freeze_count() > 0
+
+    second.__exit__(None, None, None)
+
+    assert before == gc.get_threshold()
+    assert 0 == gc.get_freeze_count()
+
+
 def test_free_memory_is_given_back_by_the_c_library(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[int] = []
 
