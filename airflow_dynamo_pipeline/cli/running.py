@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 import boto3
+from botocore.exceptions import NoRegionError
 
 from airflow_dynamo_pipeline.adapters.aws_errors import translated
 from airflow_dynamo_pipeline.adapters.wiring import engine_config
@@ -45,6 +46,8 @@ def clients(profile: str | None, region_name: str | None) -> Callable[[str], Any
 
     def client(service: str) -> Any:
         with translated(service, f"region {region_name or 'default'}"):
+            if session.region_name == "":  # a variable that is set to nothing; botocore makes a host of it
+                raise NoRegionError
             return session.client(service, config=engine_config(None))  # type: ignore[call-overload]
 
     return client

@@ -29,6 +29,14 @@ def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         clients(None, None)("dynamodb")
 
 
+def test_a_region_that_is_set_to_nothing_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "")
+
+    with pytest.raises(InvalidRequest, match="region_name: You must specify a region"):
+        clients(None, None)("dynamodb")
+
+
 def test_handlers_of_signals_are_put_back_after_an_error() -> None:
     import signal
     import threading
