@@ -1,4 +1,4 @@
-"""All stories are told at once, in one Airflow; each test asks about one of them."""
+"""The stories are told in one Airflow, some at once; each test asks about one of them."""
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,10 +17,10 @@ from tests.airflow.scheduler.waiting import triggerer_is_killed, two_runs
 from tests.airflow.scheduler.world import World, running_world
 
 STORIES: tuple[Callable[[World], Any], ...] = (
-    task_is_killed,
-    import_is_killed,
     worker_is_lost,
     supervisor_is_lost,
+    task_is_killed,
+    import_is_killed,
     marked_failed,
     killed_after_the_commit,
     triggerer_is_killed,
@@ -30,6 +30,7 @@ STORIES: tuple[Callable[[World], Any], ...] = (
     imports_are_decided,
     ranges_are_lost,
 )
+AT_ONCE = 4  # each task reads Airflow's modules anew: more of them keep one another waiting
 TAIL_CHARACTERS = 4000
 ACCESS = "[http.access]"
 
@@ -37,7 +38,7 @@ Told = TypeVar("Told")
 
 
 class Stories:
-    """Begins all stories when it is made."""
+    """Begins to tell all stories when it is made."""
 
     def __init__(self, world: World, threads: ThreadPoolExecutor) -> None:
         self.world = world
@@ -59,7 +60,7 @@ class Stories:
 @pytest.fixture(scope="module")
 def stories() -> Iterator[Stories]:
     """An Airflow of its own, in which all stories run."""
-    with running_world() as world, ThreadPoolExecutor(len(STORIES)) as threads:
+    with running_world() as world, ThreadPoolExecutor(AT_ONCE) as threads:
         yield Stories(world, threads)
 
 

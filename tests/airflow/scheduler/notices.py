@@ -12,7 +12,6 @@ from tests.services import aws_client
 EXAMPLE, LATE = "export_with_notices", "scheduler_late"
 TOPIC, QUEUE = "dynamo-notices", "people"
 GO_AHEAD = "late/go-ahead"
-PATIENCE_SECONDS = 600.0  # three runs beside all other stories, on a machine that may be busy
 MESSAGES = 5  # done and failed, each of the task and of the run; late
 
 
@@ -36,7 +35,7 @@ def people_are_told(world: World) -> Told:
     failed = _begin(world, EXAMPLE, "check", table_name="no-such-table", **conf)
     late = _begin(world, LATE, "wait", ready_uri=f"s3://{BUCKET}/{GO_AHEAD}")
     messages: dict[str, str] = {}
-    wait_until("all messages", lambda: len(_receive(world, queue, messages)) >= MESSAGES, PATIENCE_SECONDS)
+    wait_until("all messages", lambda: len(_receive(world, queue, messages)) >= MESSAGES)
     aws_client("s3", world.services.moto_url).put_object(Bucket=BUCKET, Key=GO_AHEAD, Body=b"")
     first, second, third = (world.airflow.wait_for_end(each) for each in (done, failed, late))
     return Told(source.name, messages, (first, second, third), (done.run_id, failed.run_id, late.run_id))

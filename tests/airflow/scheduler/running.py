@@ -23,7 +23,7 @@ from tests.services.process import free_port
 
 BUNDLES = {"examples": EXAMPLE_DAGS, "own": Path(__file__).parent / "dags"}
 DAGS = frozenset({"export_table", "scheduler_export", "scheduler_ranges", "scheduler_wait"})
-PATIENCE_SECONDS = 180.0  # of a machine with better things to do
+PATIENCE_SECONDS = 600.0  # of a machine with better things to do
 LOOK_EVERY_SECONDS = 0.1
 
 Found = TypeVar("Found")
@@ -173,7 +173,7 @@ def environment(
         "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # seconds, on a machine with better things to do
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundle_list),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",

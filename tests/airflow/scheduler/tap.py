@@ -11,8 +11,8 @@ from typing import Any
 import urllib3
 
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
-PATIENCE_SECONDS = 180.0  # for a call that must come
-HELD_AT_MOST_SECONDS = 120.0
+PATIENCE_SECONDS = 600.0  # for a call that must come
+HELD_AT_MOST_SECONDS = 400.0
 
 
 @dataclass(frozen=True, slots=True)
