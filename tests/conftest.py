@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.quick_clients import share_what_is_known
 from tests.services import Services, aws_client, running_services
 from tests.services.clients import ACCESS_KEY, REGION, SECRET_KEY
 
@@ -73,6 +74,14 @@ def _dummy_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.setenv("no_proxy", "127.0.0.1,localhost")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_clients() -> Iterator[None]:
+    """A session of tests reads each of botocore's models once."""
+    with pytest.MonkeyPatch.context() as patch:
+        share_what_is_known(patch)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -123,8 +123,8 @@ PLAIN = _export(
 )
 FULL = _export(
     "export of an on-demand table in pieces with a KMS key",
-    lambda stage: stage.export(table_name=stage.on_demand_table, ratio=1, s3_sse_kms_key_id=KEY, **IN_PIECES),
-    "--table {on_demand_table} --s3-uri {uri} --s3-sse-kms-key-id {key}",
+    lambda stage: stage.export(table_name=stage.large_table, ratio=1, s3_sse_kms_key_id=KEY, **IN_PIECES),
+    "--table {large_table} --s3-uri {uri} --s3-sse-kms-key-id {key}",
 )
 ABSOLUTE = "--table {table} --s3-uri {uri} --no-on-demand-ratio"
 TABLE = _export("export at an absolute rate", lambda stage: stage.export(), ABSOLUTE)
@@ -135,8 +135,8 @@ INDEXED = _export(
 )
 ENCRYPTED = _export(
     "export in pieces with the alias of a KMS key",
-    lambda stage: stage.export(s3_sse_kms_key_id=ALIAS, **IN_PIECES),
-    ABSOLUTE + " --s3-sse-kms-key-id {alias} --region-name us-east-1",
+    lambda stage: stage.export(table_name=stage.large_table, s3_sse_kms_key_id=ALIAS, **IN_PIECES),
+    ABSOLUTE.replace("{table}", "{large_table}") + " --s3-sse-kms-key-id {alias} --region-name us-east-1",
 )
 EXPORTS = (
     PLAIN,

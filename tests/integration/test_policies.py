@@ -45,7 +45,7 @@ from tests.integration.policy_runs import (
 from tests.integration.policy_runs import MOST as MOST_OF_OTHERS
 from tests.integration.policy_runs import RUNS as OTHERS
 from tests.integration.policy_simulator import Policy, Simulator, without
-from tests.integration.policy_stage import INDEX, ITEMS, KEY, Stage
+from tests.integration.policy_stage import INDEX, ITEMS, KEY, MANY, Stage
 from tests.integration.policy_waits import (
     BELOW,
     DATA_EXISTS,
@@ -87,6 +87,7 @@ class Tables:
 
     provisioned: str
     on_demand: str
+    large: str
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +110,10 @@ def tables(services: Services, gateway: DynamoDBClient) -> Tables:
         GlobalSecondaryIndexes=[index],
         ProvisionedThroughput={"ReadCapacityUnits": 20_000, "WriteCapacityUnits": 20_000},
     )
-    on_demand = _on_demand(gateway)
-    for name in (provisioned, on_demand):
-        fill(services.dynamodb_url, name, ITEMS)
-    return Tables(provisioned, on_demand)
+    on_demand, large = _on_demand(gateway), _on_demand(gateway)
+    for name, items in ((provisioned, ITEMS), (on_demand, ITEMS), (large, MANY)):
+        fill(services.dynamodb_url, name, items)
+    return Tables(provisioned, on_demand, large)
 
 
 def _on_demand(dynamodb: DynamoDBClient) -> str:
@@ -145,6 +146,7 @@ def stage(
         bucket=bucket,
         table=tables.provisioned,
         on_demand_table=tables.on_demand,
+        large_table=tables.large,
         new_table=_on_demand(gateway),
     )
     monkeypatch.setattr("time.sleep", lambda _: made.between_looks())
@@ -254,6 +256,7 @@ def test_without_any_one_action_it_fails(where: Stage | FakeStage, run: Run, act
 
 
 EXPORT = "--table {table} --s3-uri {uri} --no-on-demand-ratio"
+LARGE = EXPORT.replace("{table}", "{large_table}")
 IMPORT = "--table {new_table} --s3-uri {uri}/backup --no-on-demand-ratio"
 ELSEWHERE = [
     (TABLE, EXPORT.replace("{table}", "{table}2"), "dynamodb:DescribeTable"),
@@ -268,11 +271,11 @@ ELSEWHERE = [
     (TABLE, EXPORT.replace("{uri}", "{uri}/below"), "s3:ListBucket"),
     (TABLE, EXPORT.replace("{uri}", "s3://{bucket}"), "s3:ListBucket"),
     (TABLE, EXPORT.replace("{uri}", "s3://{bucket}2/daily/orders"), "s3:ListBucket"),
-    (ENCRYPTED, EXPORT, "kms:GenerateDataKey"),
-    (ENCRYPTED, EXPORT + " --s3-sse-kms-key-id {key}", "kms:GenerateDataKey"),
-    (ENCRYPTED, EXPORT + " --s3-sse-kms-key-id {alias}2", "kms:GenerateDataKey"),
-    (ENCRYPTED, EXPORT + " --s3-sse-kms-key-id {alias} --region-name eu-west-1", "kms:GenerateDataKey"),
-    (FULL, EXPORT + " --s3-sse-kms-key-id {alias}", "kms:GenerateDataKey"),
+    (ENCRYPTED, LARGE, "kms:GenerateDataKey"),
+    (ENCRYPTED, LARGE + " --s3-sse-kms-key-id {key}", "kms:GenerateDataKey"),
+    (ENCRYPTED, LARGE + " --s3-sse-kms-key-id {alias}2", "kms:GenerateDataKey"),
+    (ENCRYPTED, LARGE + " --s3-sse-kms-key-id {alias} --region-name eu-west-1", "kms:GenerateDataKey"),
+    (FULL, LARGE + " --s3-sse-kms-key-id {alias}", "kms:GenerateDataKey"),
     (BATCHES, IMPORT.replace("{new_table}", "{new_table}2"), "dynamodb:DescribeTable"),
     (BATCHES, IMPORT.replace("{uri}/backup", "{uri}/backup2"), "s3:ListBucket"),
     (BATCHES, IMPORT + " --on-conflict skip", "dynamodb:BatchWriteItem"),
