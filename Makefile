@@ -15,7 +15,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DEFAULT_GOAL := test
 .PHONY: test lint docs matrix oldest install demo demo-lookup ui screenshots bench soak replay explore promises clean help
 
-test: lint docs oldest ## everything CI checks: lint, types, documentation, the oldest Airflow, all tests
+test: $(STAMP) ## everything CI checks: lint, types, documentation, the oldest Airflow, all tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint docs oldest
 	$(BIN)/python -m pytest
 
 matrix: $(STAMP) ## the wheel on four MWAA versions and the newest Airflow; VERSIONS="2.11.0 3.0.6" for some

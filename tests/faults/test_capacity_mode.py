@@ -22,6 +22,7 @@ from tests.faults import autoscaling
 from tests.faults.capacity_world import RECORDS, SETTLE_SECONDS, TABLE, Attempt, CapacityWorld
 from tests.faults.dynamodb.update_table import changes_of
 from tests.faults.endpoint import Killed
+from tests.faults.points import some_of
 from tests.faults.script import Fault, Kind
 
 WORLDS: dict[str, dict[str, Any]] = {
@@ -95,7 +96,7 @@ def test_a_change_that_is_killed_at_any_call_is_adopted_and_put_back(
 ) -> None:
     whole = CapacityWorld(**WORLDS[kind])
     before = whole.seen()
-    for fault in kills(whole.change(**settings)):
+    for fault in some_of(kills(whole.change(**settings))):
         world = CapacityWorld(**WORLDS[kind])
         killed = world.change(fault, **settings)
         assert isinstance(killed.outcome, Killed), fault
@@ -116,7 +117,7 @@ def test_after_a_change_that_never_came_to_its_end_all_is_put_back(kind: str) ->
     whole = CapacityWorld(**WORLDS[kind])
     before = whole.seen()
     whole.change(mode="keep")
-    for fault in kills(whole.change(**SCALED_UP)):
+    for fault in some_of(kills(whole.change(**SCALED_UP))):
         world = CapacityWorld(**WORLDS[kind])
         world.change(mode="keep")
         assert isinstance(world.change(fault, **SCALED_UP).outcome, Killed), fault
@@ -132,7 +133,7 @@ def test_a_restore_that_is_killed_at_any_call_is_finished_by_its_retry(kind: str
     whole = CapacityWorld(**WORLDS[kind])
     before = whole.seen()
     whole.change(**SCALED_UP)
-    for fault in kills(whole.restore()):
+    for fault in some_of(kills(whole.restore())):
         world = CapacityWorld(**WORLDS[kind])
         world.change(**SCALED_UP)
         killed = world.restore(fault)

@@ -25,6 +25,7 @@ from tests.faults.attempts import (
     places,
 )
 from tests.faults.conftest import Tally
+from tests.faults.points import some_of
 from tests.faults.range_attempts import Saved, Sleeper, committing, planned, planning, ranging
 
 ITEMS = items(9)
@@ -81,7 +82,7 @@ def test_e5_a_stale_attempt_at_a_range_that_wakes_after_the_commit_changes_nothi
     after: bool, at_once: int, tally: Tally
 ) -> None:
     trial = Ready(at_once=at_once)
-    for at in range(1, trial.range_calls + 1):
+    for at in some_of(range(1, trial.range_calls + 1)):
         one = trial.begun()
         stale = Sleeper(trial.range(0), at, after=after)
         assert isinstance(trial.range(0).run().outcome, RangeResult), at
@@ -101,7 +102,7 @@ def test_e1_e5_an_attempt_at_a_range_that_wakes_while_another_has_it_harms_neith
 ) -> None:
     """The other one sleeps in the middle of its work; a third finishes what both left."""
     trial = Ready()
-    for at in range(1, trial.range_calls + 1):
+    for at in some_of(range(1, trial.range_calls + 1)):
         one = trial.begun()
         first = Sleeper(trial.range(0), at, after=after)
         other = Sleeper(trial.range(0), max(1, trial.range_calls - at), after=not after, minute=1)
@@ -125,7 +126,7 @@ def test_e3_e5_a_commit_beside_a_range_at_work_is_refused_and_harms_nothing(
 ) -> None:
     trial = Ready()
     refused = 0
-    for at in range(1, trial.range_calls + 1):
+    for at in some_of(range(1, trial.range_calls + 1)):
         one = trial.begun()
         sleeper = Sleeper(trial.range(0), at, after=after)
         early = trial.commit().run().outcome
@@ -174,7 +175,7 @@ def test_e5_of_two_commits_the_one_that_slept_adopts_what_the_other_wrote(
     asleep: float, after: bool, tally: Tally
 ) -> None:
     trial = Ready()
-    for at in range(1, trial.commit_calls + 1):
+    for at in some_of(range(1, trial.commit_calls + 1)):
         one = trial.ready()
         stale = Sleeper(trial.commit(), at, after=after)
         assert len(ITEMS) == trial.commit().run().result.item_count
@@ -192,7 +193,7 @@ def test_e5_a_range_tried_again_while_the_commit_is_at_work_changes_nothing(
     after: bool, tally: Tally
 ) -> None:
     trial = Ready()
-    for at in range(1, trial.commit_calls + 1):
+    for at in some_of(range(1, trial.commit_calls + 1)):
         one = trial.ready()
         sleeper = Sleeper(trial.commit(), at, after=after)
         data = data_keys(one.objects)
@@ -214,7 +215,7 @@ def test_e5_a_range_tried_again_while_the_commit_is_at_work_changes_nothing(
 @BOTH
 def test_e5_a_plan_that_wakes_after_the_commit_makes_no_second_export(after: bool, tally: Tally) -> None:
     calls = len(planning(World(ITEMS), ranges=RANGES, segments=2).run().operations)
-    for at in range(1, calls + 1):
+    for at in some_of(range(1, calls + 1)):
         one = World(ITEMS)
         stale = Sleeper(planning(one, ranges=RANGES + 1, segments=3), at, after=after)
         finish(one, planned(one, ranges=RANGES, segments=2))
@@ -231,7 +232,7 @@ def test_e5_a_plan_that_wakes_after_the_commit_makes_no_second_export(after: boo
 @BOTH
 def test_e5_of_two_plans_at_once_there_is_one_and_both_go_on_with_it(after: bool, tally: Tally) -> None:
     calls = len(planning(World(ITEMS), ranges=RANGES, segments=2).run().operations)
-    for at in range(1, calls + 1):
+    for at in some_of(range(1, calls + 1)):
         one = World(ITEMS)
         slow = Sleeper(planning(one, ranges=RANGES + 1, segments=3), at, after=after)
         planning(one, ranges=RANGES, segments=2).run()

@@ -25,6 +25,7 @@ from tests.faults.attempts import (
 )
 from tests.faults.conftest import Tally
 from tests.faults.endpoint import Killed
+from tests.faults.points import some_of
 from tests.faults.range_attempts import Saved, committing, planned, planning, ranging
 from tests.faults.script import Fault, Kind
 
@@ -78,7 +79,7 @@ def assert_dead(killed: Attempt, at: int) -> None:
 def test_e1_e5_a_plan_killed_at_any_call_is_made_again(after: bool, tally: Tally) -> None:
     calls = planning(World(ITEMS), ranges=RANGES, segments=2).run().operations
     assert calls
-    for at in range(1, len(calls) + 1):
+    for at in some_of(range(1, len(calls) + 1)):
         one = World(ITEMS)
         killed = planning(one, Fault(Kind.KILL, at, after=after), ranges=RANGES, segments=2).run()
         assert_dead(killed, at)
@@ -99,7 +100,7 @@ def test_e1_e3_e4_e5_a_range_killed_at_any_call_is_finished_by_its_retry(
     before = data_keys(begun.objects)
     calls = ranging(begun.world, part, **own(settings)).run().operations
     assert 2 <= len(data_keys(begun.world.objects)) - len(before)
-    for at in range(1, len(calls) + 1):
+    for at in some_of(range(1, len(calls) + 1)):
         one = begun.restore()
         killed = ranging(one, part, Fault(Kind.KILL, at, after=after), **own(settings)).run()
         assert_dead(killed, at)
@@ -116,7 +117,7 @@ def test_e1_e3_e5_a_commit_killed_at_any_call_is_finished_by_its_retry(after: bo
     assert isinstance(ranging(begun.world, part, segments=3).run().outcome, RangeResult)
     ready = Saved.of(begun.world)
     calls = committing(ready.world, part, segments=3).run().operations
-    for at in range(1, len(calls) + 1):
+    for at in some_of(range(1, len(calls) + 1)):
         one = ready.restore()
         killed = committing(one, part, Fault(Kind.KILL, at, after=after), segments=3).run()
         assert_dead(killed, at)
@@ -138,7 +139,7 @@ def test_e4_told_to_stop_at_any_call_a_range_reads_nothing_again(tally: Tally) -
     begun, part = half_done(settings)
     undisturbed = ranging(begun.world, part, segments=3).run().operations
     stopped = 0
-    for at in range(1, len(undisturbed) + 1):
+    for at in some_of(range(1, len(undisturbed) + 1)):
         one = begun.restore()
         attempt = ranging(one, part, segments=3)
         with one.aws.door() as door:

@@ -32,6 +32,7 @@ from tests.faults.import_world import (
     assert_checkpoints_are_true,
     assert_table,
 )
+from tests.faults.points import some_of
 
 pytestmark = pytest.mark.usefixtures("small_steps")
 ITEMS = items(10)
@@ -73,7 +74,7 @@ def test_i1_i2_a_stale_attempt_at_a_range_that_wakes_after_the_commit_changes_no
     after: bool, tally: Tally
 ) -> None:
     world, parts = planned()
-    for at in range(1, calls_of(range_of(bad_range(parts)), world) + 1):
+    for at in some_of(range(1, calls_of(range_of(bad_range(parts)), world) + 1)):
         world, parts = planned()
         stale = sleeping(world, range_of(bad_range(parts)), at, after=after, **SETTINGS)
         ranges = [ranging(world, part, **SETTINGS) for part in parts]
@@ -95,7 +96,7 @@ def test_i1_i2_a_stale_attempt_at_a_range_that_wakes_after_the_commit_changes_no
 def test_i1_i2_two_attempts_at_a_range_in_every_interleaving_count_it_once(tally: Tally) -> None:
     """The second attempt ends while the first sleeps, and the first wakes before the commit."""
     world, parts = planned()
-    for at in range(1, calls_of(range_of(bad_range(parts)), world) + 1):
+    for at in some_of(range(1, calls_of(range_of(bad_range(parts)), world) + 1)):
         world, parts = planned()
         stale = sleeping(world, range_of(bad_range(parts)), at, after=False, **SETTINGS)
         for part in parts:
@@ -138,7 +139,7 @@ def test_i1_two_commits_at_once_finish_the_import_once(after: bool, tally: Tally
         return world, parts
 
     world, parts = ready()
-    for at in range(1, calls_of(commit_of(parts[0]), world) + 1):
+    for at in some_of(range(1, calls_of(commit_of(parts[0]), world) + 1)):
         world, parts = ready()
         slow = sleeping(world, commit_of(parts[0]), at, after=after, **SETTINGS)
         assert ACCOUNTS == accounts_of(committing(world, parts[1], **SETTINGS))
@@ -155,7 +156,7 @@ def test_i1_two_commits_at_once_finish_the_import_once(after: bool, tally: Tally
 
 
 def test_i1_i2_a_plan_that_sleeps_while_another_is_made_and_done_changes_nothing(tally: Tally) -> None:
-    for at in range(1, calls_of(plan_of(2), ImportWorld(LAID)) + 1):
+    for at in some_of(range(1, calls_of(plan_of(2), ImportWorld(LAID)) + 1)):
         world = ImportWorld(LAID)
         slow = sleeping(world, plan_of(2), at, after=False, **SETTINGS)
         parts = planning(world, ranges=2, **SETTINGS)

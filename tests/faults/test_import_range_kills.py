@@ -35,6 +35,7 @@ from tests.faults.import_world import (
     assert_table,
     working,
 )
+from tests.faults.points import some_of
 from tests.faults.script import Fault, Kind
 
 pytestmark = pytest.mark.usefixtures("small_steps")
@@ -207,7 +208,7 @@ def test_i1_i2_i6_killed_at_any_call_and_tried_again_the_whole_ends_as_if_nothin
     step: int, after: bool, tally: Tally
 ) -> None:
     case = CASES["rejects"]()
-    for at in range(1, len(calls_of(case, step)) + 1):
+    for at in some_of(range(1, len(calls_of(case, step)) + 1)):
         kill_and_try_again(case, step, at, tally, after=after)
 
 
@@ -216,5 +217,5 @@ def test_i1_i2_a_range_killed_at_any_call_from_its_first_record_on_goes_on(name:
     case = CASES[name]()
     calls = calls_of(case, 1)
     second = [at for at, call in enumerate(calls, start=1) if call == "PutObject"][1]  # the first is a probe
-    for at in range(second, len(calls) + 1):
+    for at in some_of(range(second, len(calls) + 1)):
         kill_and_try_again(case, 1, at, tally, after=False)

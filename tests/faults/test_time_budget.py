@@ -36,6 +36,7 @@ from tests.faults.import_world import (
     assert_table,
     importing,
 )
+from tests.faults.points import some_of
 from tests.faults.script import Fault, Kind
 
 ITEMS = items(10)
@@ -77,7 +78,7 @@ def test_a4_whenever_its_time_is_over_an_export_is_finished_or_the_retry_goes_on
     undisturbed = Attempt(World(ITEMS), asked(**settings), (SLOW,))
     whole = lasting(undisturbed.world, undisturbed)
     ends = set()
-    for at in deadlines(whole):
+    for at in some_of(deadlines(whole)):
         one = World(ITEMS)
         attempt = Attempt(one, asked(**settings), (SLOW,), seconds=at)
         took = lasting(one, attempt)
@@ -191,7 +192,7 @@ def test_a4_whenever_its_time_is_over_an_import_is_finished_or_the_retry_goes_on
     whole = lasting(undisturbed.world, undisturbed)
     assert len(SOURCE) == undisturbed.result.written
     ends = set()
-    for at in deadlines(whole):
+    for at in some_of(deadlines(whole)):
         one = ImportWorld(laid)
         attempt = ImportAttempt(one, importing(laid, **settings), (SLOW,), seconds=at)
         took = lasting(one, attempt)
@@ -221,7 +222,7 @@ def test_whenever_its_time_is_over_a_dry_run_is_finished_or_stopped_and_has_writ
     whole = lasting(undisturbed.world, undisturbed)
     assert len(MANY) == undisturbed.result.read
     ends = set()
-    for at in deadlines(whole + STEP_SECONDS):
+    for at in some_of(deadlines(whole + STEP_SECONDS)):
         one = ImportWorld(laid)
         attempt = ImportAttempt(one, importing(laid, dry_run=True), (SLOW,), seconds=at)
         took = lasting(one, attempt)

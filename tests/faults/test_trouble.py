@@ -15,6 +15,7 @@ from tests.faults.attempts import (
     items,
 )
 from tests.faults.conftest import Tally
+from tests.faults.points import some_of
 from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, REFUSALS, Fault, Kind
 
 ITEMS = items(10)
@@ -50,7 +51,7 @@ def test_e1_e5_one_fault_at_any_call_costs_neither_the_export_nor_an_item(
 ) -> None:
     kind, after = boundary
     operations = World(ITEMS).export(segments=2).operations
-    for at in points(operations, SELDOM.get(kind, 1)):
+    for at in some_of(points(operations, SELDOM.get(kind, 1))):
         one = World(ITEMS)
         trial = attempt(one, Fault(kind, at, after=after))
         tally(len(trial.struck))
@@ -80,7 +81,7 @@ def test_e1_e5_an_upload_in_pieces_survives_every_fault(
     calls = World(ITEMS).export(**settings).operations.count(operation)
     assert calls >= 2
     for kind, after in BOUNDARIES:
-        for at in range(1, calls + 1):
+        for at in some_of(range(1, calls + 1)):
             one = World(ITEMS)
             fault = Fault(kind, at, on=operation, after=after)
             trial = Attempt(one, asked(**settings), (fault,), impatient=kind is Kind.TIME_OUT).run()

@@ -1,0 +1,37 @@
+"""The share of fault points that a test tries."""
+
+import pytest
+
+from tests.faults.points import EVERY_POINT, ONE_IN, some_of
+
+
+@pytest.fixture
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(EVERY_POINT, raising=False)
+
+
+def points_of(test: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    monkeypatch.setenv("PYTEST_CURRENT_TEST", f"tests/faults/test_kills.py::test_e1[{test}] (call)")
+    return list(some_of(range(10)))
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_a_test_tries_every_third_point_and_the_same_ones_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = points_of("a kind of fault", monkeypatch)
+
+    assert list(range(found[0], 10, ONE_IN)) == found
+    assert found[0] < ONE_IN
+    assert found == points_of("a kind of fault", monkeypatch)
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_tests_of_different_names_strike_all_points_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = {point for number in range(12) for point in points_of(str(number), monkeypatch)}
+
+    assert set(range(10)) == tried
+
+
+def test_every_point_is_tried_where_the_environment_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(EVERY_POINT, "yes")
+
+    assert list(range(10)) == points_of("a kind of fault", monkeypatch)
