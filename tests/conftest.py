@@ -32,6 +32,15 @@ os.environ.update(
 )
 
 
+# Two running Airflows are not to be at work at once, and what takes long is not left to one worker at the end.
+FIRST = ("tests/airflow/scheduler/", "tests/faults/", "tests/airflow/browser/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders that are named first; all others stay in their order."""
+    items.sort(key=lambda item: [item.nodeid.startswith(folder) for folder in FIRST], reverse=True)
+
+
 @pytest.fixture(scope="session")
 def services() -> Iterator[Services]:
     """DynamoDB Local, moto and the gateway; one set for each pytest worker, started when first asked for."""
