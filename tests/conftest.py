@@ -32,7 +32,7 @@ os.environ.update(
 )
 
 
-# Two running Airflows are not to be at work at once, and what takes long is not left to one worker at the end.
+# Two Airflows are not to be at work at once, and what takes long is not left to one worker at the end.
 FIRST = ("tests/airflow/scheduler/", "tests/faults/", "tests/airflow/browser/")
 
 
