@@ -12,7 +12,7 @@ import pytest
 
 from tests.demo.airflow_env import EXAMPLE_DAGS, airflow_environment
 from tests.demo.result import exported
-from tests.demo.runs import AirflowFailed, airflow, run_airflow
+from tests.demo.runs import AirflowFailed, migrate, run_dag
 from tests.demo.table import BUCKET, READ_UNITS, READY_KEY, TABLE, prepare
 from tests.services import Services, aws_client, running_services
 from tests.services.process import free_port
@@ -33,9 +33,8 @@ def home() -> Iterator[Home]:
     with running_services() as services, tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         env = airflow_environment(path, services, free_port())
-        with airflow(["db", "migrate"], env, path / "migrate.log") as migration:
-            prepare(services, ITEMS)
-            assert 0 == migration.wait(), (path / "migrate.log").read_text()
+        migrate(env)
+        prepare(services, ITEMS)
         yield services, env, path
 
 
@@ -61,9 +60,7 @@ def test_every_example_dag_loads_explains_itself_and_describes_its_params() -> N
 def test_the_example_dag_exports_the_table_in_a_real_airflow(home: Home) -> None:
     services, env, path = home
 
-    run_airflow(
-        ["dags", "test", "export_table", "--conf", json.dumps(CONF)], env, path / "run.log", lambda _: None
-    )
+    run_dag("export_table", CONF, env, path / "run.log")
 
     figures = exported(services, ITEMS)
     log = (path / "run.log").read_text()
@@ -76,11 +73,9 @@ def test_the_example_dag_exports_the_table_in_a_real_airflow(home: Home) -> None
 
 def test_an_export_goes_the_cheapest_way_and_says_so_in_a_real_airflow(home: Home) -> None:
     _, env, path = home
-    conf = json.dumps({"table_name": CONF["table_name"], "s3_uri": "s3://backups/chosen"})
+    conf = {"table_name": CONF["table_name"], "s3_uri": "s3://backups/chosen"}
 
-    run_airflow(
-        ["dags", "test", "export_by_choice", "--conf", conf], env, path / "choice.log", lambda _: None
-    )
+    run_dag("export_by_choice", conf, env, path / "choice.log")
 
     log = (path / "choice.log").read_text()
     assert "method scan: the cheapest, by list prices of us-east-1" in log
@@ -102,12 +97,7 @@ def test_every_precondition_is_met_before_a_nightly_export_in_a_real_airflow(hom
         "view_type": "NEW_IMAGE",
     }
 
-    run_airflow(
-        ["dags", "test", "nightly_pipeline", "--conf", json.dumps(conf)],
-        env,
-        path / "nightly.log",
-        lambda _: None,
-    )
+    run_dag("nightly_pipeline", conf, env, path / "nightly.log")
 
     log = (path / "nightly.log").read_text()
     seen = [
@@ -148,10 +138,10 @@ def test_a_nightly_export_has_every_precondition_before_it_and_its_check_after_i
 
 def test_a_missing_table_fails_the_run_at_once_and_says_why(home: Home) -> None:
     _, env, path = home
-    conf = json.dumps({**CONF, "table_name": "no-such-table"})
+    conf = {**CONF, "table_name": "no-such-table"}
 
     with pytest.raises(AirflowFailed):
-        run_airflow(["dags", "test", "export_table", "--conf", conf], env, path / "fail.log", lambda _: None)
+        run_dag("export_table", conf, env, path / "fail.log")
 
     assert "no such table: no-such-table" in (path / "fail.log").read_text()
 
@@ -161,12 +151,7 @@ def test_the_rehearsal_restores_into_a_scratch_table_and_drops_that_alone(home: 
     conf = {"table_name": TABLE, "s3_uri": f"s3://{BUCKET}/rehearsals", "ratio": 1.0}
     dynamodb = aws_client("dynamodb", services.gateway_url)
 
-    run_airflow(
-        ["dags", "test", "restore_rehearsal", "--conf", json.dumps(conf)],
-        env,
-        path / "rehearsal.log",
-        lambda _: None,
-    )
+    run_dag("restore_rehearsal", conf, env, path / "rehearsal.log")
 
     log = (path / "rehearsal.log").read_text()
     assert f"identical: {ITEMS:,} items in the export and in table {TABLE}-rehearsal-" in log
@@ -229,12 +214,7 @@ def test_a_backup_of_data_pipeline_is_looked_at_and_then_restored(home: Home) ->
     s3.put_object(Bucket=BUCKET, Key=f"{folder}/part-1", Body=line.replace(b'"a"', b'"orphan"'))
     conf = {"table_name": "restored", "s3_uri": f"s3://{BUCKET}/{folder}", "on_conflict": "skip"}
 
-    run_airflow(
-        ["dags", "test", "import_data_pipeline_backup", "--conf", json.dumps(conf)],
-        env,
-        path / "restore.log",
-        lambda _: None,
-    )
+    run_dag("import_data_pipeline_backup", conf, env, path / "restore.log")
 
     expected = {
         "order_id": {"S": "a"},
@@ -262,8 +242,7 @@ def test_a_table_is_exported_and_then_imported_elsewhere_by_mapped_tasks(home: H
         "mapped_import": {"table_name": "mapped", "s3_uri": folder, "ratio": 1.0},
     }
     for name, conf in confs.items():
-        command = ["dags", "test", name, "--conf", json.dumps(conf)]
-        run_airflow(command, env, path / f"{name}.log", lambda _: None)
+        run_dag(name, conf, env, path / f"{name}.log")
 
     log = (path / "mapped_export.log").read_text()
     assert re.search(rf"{ITEMS:,} items in \d+ files equal their manifest", log)
@@ -308,8 +287,7 @@ def test_capacity_is_provisioned_for_an_import_and_put_back_whatever_becomes_of_
     log = path / f"{folder}.log"
 
     with contextlib.nullcontext() if is_there else pytest.raises(AirflowFailed):
-        command = ["dags", "test", "provisioned_import", "--conf", json.dumps(conf)]
-        run_airflow(command, env, log, lambda _: None)
+        run_dag("provisioned_import", conf, env, log)
 
     assert "'WriteCapacityUnits': 77" in log.read_text()
     billing = dynamodb.describe_table(TableName=on_demand)["Table"]["BillingModeSummary"]

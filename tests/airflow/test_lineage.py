@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.demo.airflow_env import airflow_environment, connection
-from tests.demo.runs import AirflowFailed, airflow, run_airflow
+from tests.demo.runs import AirflowFailed, migrate, run_dag
 from tests.demo.table import BUCKET, TABLE, prepare
 from tests.openlineage_schemas import checked
 from tests.services import Services, aws_client, running_services
@@ -33,13 +33,11 @@ def run() -> Iterator[tuple[list[Told], str]]:
     with running_services() as services, tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         env = _environment(home, services)
-        with airflow(["db", "migrate"], env, home / "migrate.log") as migration:
-            prepare(services, ITEMS)
-            _make_copy(services)
-            assert 0 == migration.wait(), (home / "migrate.log").read_text()
-        command = ["dags", "test", DAG, "--conf", json.dumps(CONF)]
+        migrate(env)
+        prepare(services, ITEMS)
+        _make_copy(services)
         with pytest.raises(AirflowFailed):
-            run_airflow(command, env, home / "run.log", lambda _: None)
+            run_dag(DAG, CONF, env, home / "run.log")
         lines = (home / "events.jsonl").read_text().splitlines()
         yield [json.loads(line) for line in lines], (home / "run.log").read_text()
 

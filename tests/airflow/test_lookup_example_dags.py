@@ -17,7 +17,7 @@ from airflow_dynamo_pipeline.lookup.reader import Lookup
 from tests.airflow.test_example_dags import dag_bag
 from tests.airflow.test_notices import make_topic, received
 from tests.demo.airflow_env import airflow_environment
-from tests.demo.runs import AirflowFailed, airflow, run_airflow
+from tests.demo.runs import AirflowFailed, migrate, run_dag
 from tests.services import Services, aws_client, running_services
 from tests.services.postgres import Postgres, postgres
 from tests.services.process import free_port
@@ -46,7 +46,7 @@ class Home:
     def run(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Run a DAG; returns its log. A run that failed raises AirflowFailed."""
         log = self.path / "run.log"
-        run_airflow(["dags", "test", dag_id, "--conf", json.dumps(conf)], self.env, log, lambda _: None)
+        run_dag(dag_id, conf, self.env, log)
         return log.read_text()
 
     def lookup(self, table: str, **settings: Any) -> Lookup:
@@ -63,9 +63,8 @@ def home() -> Iterator[Home]:
         env["NOTICES_TOPIC_ARN"] = make_topic(services)
         env["AIRFLOW_CONN_REDSHIFT_DEFAULT"] = json.dumps(connection(database, "redshift"))
         env["AIRFLOW_CONN_SHOP"] = json.dumps(connection(database, "postgres"))
-        migration = stack.enter_context(airflow(["db", "migrate"], env, path / "migrate.log"))
+        migrate(env)
         prepare(services, database)
-        assert 0 == migration.wait(), (path / "migrate.log").read_text()
         yield Home(services, database, env, path)
 
 

@@ -1,7 +1,6 @@
 """The example DAG that filters files of events by a lookup table, in a real Airflow."""
 
 import gzip
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 from airflow_dynamo_pipeline.hooks.dynamodb import DynamoDBPipelineHook
 from tests.airflow.test_example_dags import dag_bag
 from tests.demo.airflow_env import airflow_environment
-from tests.demo.runs import AirflowFailed, airflow, run_airflow
+from tests.demo.runs import AirflowFailed, migrate, run_dag
 from tests.services import Services, aws_client, running_services
 from tests.services.process import free_port
 
@@ -29,9 +28,8 @@ def home() -> Iterator[Home]:
     with running_services() as services, tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         env = airflow_environment(path, services, free_port())
-        with airflow(["db", "migrate"], env, path / "migrate.log") as migration:
-            prepare(services)
-            assert 0 == migration.wait(), (path / "migrate.log").read_text()
+        migrate(env)
+        prepare(services)
         yield services, env, path
 
 
@@ -72,8 +70,7 @@ def test_events_of_the_lookup_table_are_kept_and_a_repeated_run_writes_the_same(
 
     written = []
     for attempt in ("first", "second"):
-        command = ["dags", "test", DAG_ID, "--conf", json.dumps(CONF)]
-        run_airflow(command, env, path / f"{attempt}.log", lambda _: None)
+        run_dag(DAG_ID, CONF, env, path / f"{attempt}.log")
         written.append(objects(s3, "kept/"))
 
     assert kept.keys() == written[0].keys()
@@ -95,10 +92,10 @@ def test_an_id_of_another_type_than_the_key_fails_the_run_and_writes_nothing(hom
     services, env, path = home
     s3 = aws_client("s3", services.moto_url)
     s3.put_object(Bucket=BUCKET, Key="wrong/a.jsonl", Body=b'{"product_id": 5}\n')
-    conf = json.dumps({**CONF, "inputs_uri": f"s3://{BUCKET}/wrong", "s3_uri": f"s3://{BUCKET}/nothing"})
+    conf = {**CONF, "inputs_uri": f"s3://{BUCKET}/wrong", "s3_uri": f"s3://{BUCKET}/nothing"}
 
     with pytest.raises(AirflowFailed):
-        run_airflow(["dags", "test", DAG_ID, "--conf", conf], env, path / "fail.log", lambda _: None)
+        run_dag(DAG_ID, conf, env, path / "fail.log")
 
     assert "product_id is 5; expected text" in (path / "fail.log").read_text()
     assert {} == objects(s3, "nothing/")

@@ -17,7 +17,7 @@ from airflow_dynamo_pipeline import airflow_versions
 from airflow_dynamo_pipeline.dags.notice_templates import WIDEST_SUBJECT
 from airflow_dynamo_pipeline.dags.notices import failure_notice, lateness_settings, success_notice
 from tests.demo.airflow_env import airflow_environment
-from tests.demo.runs import AirflowFailed, airflow, run_airflow
+from tests.demo.runs import AirflowFailed, migrate, run_dag
 from tests.demo.table import TABLE, prepare
 from tests.faults.serving import served
 from tests.faults.wire import Reply
@@ -287,9 +287,8 @@ def home() -> Iterator[tuple[Services, dict[str, str], Path]]:
         env = airflow_environment(path, services, free_port())
         env["AIRFLOW__CORE__DAGS_FOLDER"] = str(DAGS)
         env["NOTICES_TOPIC_ARN"] = make_topic(services)
-        with airflow(["db", "migrate"], env, path / "migrate.log") as migration:
-            prepare(services, 100)
-            assert 0 == migration.wait(), (path / "migrate.log").read_text()
+        migrate(env)
+        prepare(services, 100)
         yield services, env, path
 
 
@@ -317,7 +316,7 @@ def received(services: Services) -> dict[str, str]:
 
 def run(env: dict[str, str], log: Path, **conf: Any) -> str:
     """Run the DAG; returns its log. A run that failed raises AirflowFailed."""
-    run_airflow(["dags", "test", "noticed", "--conf", json.dumps(conf)], env, log, lambda _: None)
+    run_dag("noticed", conf, env, log)
     return log.read_text()
 
 

@@ -1,7 +1,6 @@
 """``python -m tests.demo`` exports a table; with ``ui`` an Airflow to click in; with ``lookup`` a mirror."""
 
 import contextlib
-import json
 import signal
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from rich.status import Status
 from tests.demo import mirror, restore
 from tests.demo.airflow_env import PASSWORD, USER, airflow_environment
 from tests.demo.result import exported, show
-from tests.demo.runs import AirflowFailed, airflow, run_airflow
+from tests.demo.runs import AirflowFailed, airflow, run_dag
 from tests.demo.table import BUCKET, ITEMS, READY_KEY, TABLE, prepare
 from tests.services import Services, running_services
 from tests.services.postgres import postgres
@@ -50,12 +49,7 @@ def demo(home: Path) -> None:
     began = time.monotonic()
     with _prepared(home) as (services, env):
         with console.status("running the example DAG: preconditions -> export -> check") as status:
-            run_airflow(
-                ["dags", "test", DAG_ID, "--conf", json.dumps(_conf())],
-                env,
-                home / "dag.log",
-                _Live(status),
-            )
+            run_dag(DAG_ID, _conf(), env, home / "dag.log", _Live(status))
         figures = exported(services)
         show(figures)
         with console.status(f"importing the export into table {restore.COPY}, and comparing the two"):

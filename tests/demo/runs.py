@@ -1,18 +1,23 @@
 """Airflow commands as child processes that end with us, and what their logs say of progress."""
 
 import contextlib
+import functools
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 AIRFLOW = (sys.executable, "-m", "airflow")
 PROGRESS = re.compile(r"\d+%: [\d,]+ items.*?ETA [\w, .]+")
 STOP_SECONDS = 20.0
+DATABASE = "airflow.db"  # in the home of an Airflow that is told of no other
 
 
 class AirflowFailed(RuntimeError):
@@ -62,6 +67,33 @@ def run_airflow(
         raise AirflowFailed(
             f"airflow {arguments[0]} ended with {child.returncode}\n{log.read_text()[-4000:]}"
         )
+
+
+def run_dag(
+    dag_id: str,
+    conf: Mapping[str, Any],
+    env: Mapping[str, str],
+    log: Path,
+    each: Callable[[str | None], None] = lambda _: None,
+) -> None:
+    """Run a DAG to its end; of the DAGs folder only the file called like it is read. Raises AirflowFailed."""
+    file = Path(env["AIRFLOW__CORE__DAGS_FOLDER"]) / f"{dag_id}.py"
+    given = ["--conf", json.dumps(conf), "--dagfile-path", str(file)]
+    run_airflow(["dags", "test", dag_id, *given], env, log, each)
+
+
+def migrate(env: Mapping[str, str]) -> None:
+    """Give this Airflow an empty database, which is made once in a process. Raises AirflowFailed."""
+    (Path(env["AIRFLOW_HOME"]) / DATABASE).write_bytes(_empty_database())
+
+
+@functools.cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory(prefix="airflow-empty-") as folder:
+        home = Path(folder)
+        own = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+        run_airflow(["db", "migrate"], {**own, "AIRFLOW_HOME": folder}, home / "migrate.log", lambda _: None)
+        return (home / DATABASE).read_bytes()
 
 
 def last_progress(log: Path) -> str | None:

@@ -17,7 +17,7 @@ import psutil  # type: ignore[import-untyped]  # of Airflow's own requirements
 
 from tests.airflow.scheduler.api import Api, Instance
 from tests.demo.airflow_env import EXAMPLE_DAGS, airflow_environment
-from tests.demo.runs import airflow
+from tests.demo.runs import airflow, migrate
 from tests.services import Services
 from tests.services.process import free_port
 
@@ -140,8 +140,7 @@ def running_airflow(
 ) -> Iterator[RunningAirflow]:
     """Start the components against these services, with the DAGs of these folders, and end them."""
     env = environment(home, services, secret_key, bundles)
-    with airflow(["db", "migrate"], env, home / "migrate.log") as migration:
-        assert 0 == migration.wait(), (home / "migrate.log").read_text()
+    migrate(env)
     found = RunningAirflow(home, env)
     try:
         found.start_all()
