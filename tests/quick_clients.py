@@ -4,14 +4,17 @@ Every hook makes a session of its own for each service, and thousands of tests m
 their CPU went into that.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore import useragent
+from botocore.client import ClientCreator
 from botocore.hooks import EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 
-ALIAS = "_alias_event_name"  # not in the stubs
+ALIAS, MODEL, CLEAN = "_alias_event_name", "_load_service_model", "sanitize_user_agent_string_component"
 
 
 def share_what_is_known(patch: pytest.MonkeyPatch) -> None:
@@ -24,6 +27,10 @@ def share_what_is_known(patch: pytest.MonkeyPatch) -> None:
     )
     alias: Callable[..., Any] = getattr(EventAliaser, ALIAS)
     patch.setattr(EventAliaser, ALIAS, _once(alias, lambda _: None))
+    model: Callable[..., Any] = getattr(ClientCreator, MODEL)
+    patch.setattr(ClientCreator, MODEL, _once(model, lambda _: None))
+    clean: Callable[..., Any] = getattr(useragent, CLEAN)
+    patch.setattr(useragent, CLEAN, functools.cache(clean))
 
 
 def spare_looking_for_the_caller(patch: pytest.MonkeyPatch) -> None:
