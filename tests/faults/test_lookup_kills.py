@@ -26,6 +26,7 @@ from tests.faults.lookup_world import (
     items_of,
     product,
 )
+from tests.faults.points import some_of
 from tests.faults.script import Fault, Kind
 
 WITH_EFFECT = {*MUTATING, "PutObject", "DeleteObject", "DeleteObjects"}
@@ -125,7 +126,7 @@ def test_r5_killed_at_any_call_the_next_run_ends_with_the_table_of_its_query(
 ) -> None:
     """And the killed run, tried again after that, does not put its old rows over the newer ones."""
     effects = [at for at, name in enumerate(calls(loaded), start=1) if name in WITH_EFFECT]
-    for at in effects[:: 2 if loaded.settings else 1]:
+    for at in some_of(effects):
         world = killed_at(loaded, at, after=False, tally=tally)
         world.rows = NEWER
 

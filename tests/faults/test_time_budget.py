@@ -65,6 +65,12 @@ def deadlines(until: float) -> list[float]:
     return [number * STEP_SECONDS for number in range(int(until / STEP_SECONDS) + 1)]
 
 
+def tried(until: float) -> list[float]:
+    """Some of the deadlines, and the last, by which everything is done."""
+    *found, last = deadlines(until)
+    return [*some_of(found), last]
+
+
 def scans(*attempts: Attempt) -> int:
     return sum(attempt.operations.count("Scan") for attempt in attempts)
 
@@ -78,7 +84,7 @@ def test_a4_whenever_its_time_is_over_an_export_is_finished_or_the_retry_goes_on
     undisturbed = Attempt(World(ITEMS), asked(**settings), (SLOW,))
     whole = lasting(undisturbed.world, undisturbed)
     ends = set()
-    for at in some_of(deadlines(whole)):
+    for at in tried(whole):
         one = World(ITEMS)
         attempt = Attempt(one, asked(**settings), (SLOW,), seconds=at)
         took = lasting(one, attempt)
@@ -192,7 +198,7 @@ def test_a4_whenever_its_time_is_over_an_import_is_finished_or_the_retry_goes_on
     whole = lasting(undisturbed.world, undisturbed)
     assert len(SOURCE) == undisturbed.result.written
     ends = set()
-    for at in some_of(deadlines(whole)):
+    for at in tried(whole):
         one = ImportWorld(laid)
         attempt = ImportAttempt(one, importing(laid, **settings), (SLOW,), seconds=at)
         took = lasting(one, attempt)
@@ -222,7 +228,7 @@ def test_whenever_its_time_is_over_a_dry_run_is_finished_or_stopped_and_has_writ
     whole = lasting(undisturbed.world, undisturbed)
     assert len(MANY) == undisturbed.result.read
     ends = set()
-    for at in some_of(deadlines(whole + STEP_SECONDS)):
+    for at in tried(whole + STEP_SECONDS):
         one = ImportWorld(laid)
         attempt = ImportAttempt(one, importing(laid, dry_run=True), (SLOW,), seconds=at)
         took = lasting(one, attempt)

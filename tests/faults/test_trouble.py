@@ -26,7 +26,7 @@ BOUNDARIES = [
     for after in (False, True)
     if kind not in (AFTER_ONLY if not after else BEFORE_ONLY)
 ]
-SELDOM = {Kind.TIME_OUT: 3}  # each costs a quarter of a real second: only every third call
+SELDOM = {Kind.TIME_OUT: 3}  # each costs a real second: only every third call
 
 
 def attempt(one: World, fault: Fault) -> Attempt:
