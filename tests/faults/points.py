@@ -27,3 +27,8 @@ def some_of(points: Iterable[Point]) -> Iterator[Point]:
         passed_by = [point]
     if not is_taken:
         yield from passed_by
+
+
+def least(count: int) -> int:
+    """What is met at least so many times at all points is met at least so often at some of them."""
+    return count if os.environ.get(EVERY_POINT) else count // ONE_IN + 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.points import EVERY_POINT, ONE_IN, some_of
+from tests.faults.points import EVERY_POINT, ONE_IN, least, some_of
 
 
 @pytest.fixture
@@ -42,3 +42,4 @@ def test_every_point_is_tried_where_the_environment_says_so(monkeypatch: pytest.
     monkeypatch.setenv(EVERY_POINT, "yes")
 
     assert list(range(10)) == points_of("a kind of fault", monkeypatch)
+    assert 11 == least(11)
