@@ -27,6 +27,7 @@ from airflow_dynamo_pipeline.engine.table_export import ExportResult, export_tab
 from airflow_dynamo_pipeline.engine.verify import verify_files
 from airflow_dynamo_pipeline.errors import NotFound, PipelineError
 from tests.clock import EPOCH, VirtualClock
+from tests.faults.calls import Call
 from tests.faults.endpoint import Door, FakeAws, HarnessClock, Killed
 from tests.faults.script import Fault
 
@@ -111,7 +112,7 @@ class Attempt:
     reports: list[Progress] = field(default_factory=list)
     stopped: list[Progress] = field(default_factory=list)  # what there was after a stop
     stop: threading.Event = field(default_factory=threading.Event)
-    operations: list[str] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     struck: list[Fault] = field(default_factory=list)
     doing: Callable[[ExportRequest, Work, Ports, Reports], Any] = export_table
 
@@ -139,9 +140,14 @@ class Attempt:
         except (PipelineError, Killed) as error:
             self.outcome = error
         finally:
-            self.operations = door.operations()
+            self.calls = list(door.calls)
             self.struck = list(door.script.struck)
             door.frozen.set()  # whoever waits for a strike that never came goes on
+
+    @property
+    def operations(self) -> list[str]:
+        """The names of the calls, in their order."""
+        return [call.operation for call in self.calls]
 
     @property
     def result(self) -> ExportResult:

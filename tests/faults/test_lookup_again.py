@@ -220,11 +220,14 @@ def test_r5_killed_with_rejected_rows_each_is_still_told_of_once(tally: Tally) -
     with in_small_buckets(spill_bytes=1_000_000):
         fresh = LookupWorld([*NEW[:5], product(50, price=float("nan")), *NEW[5:]], items_of(OLD))
         calls = fresh.copy().load(max_rejected=1).calls
-        puts = [n for n, call in enumerate(calls, start=1) if "/rejects/" in call.request.path]
-        assert puts
-        for at in (puts[0], puts[0] + 5, len(calls) - 20, len(calls) - 12):
+        writes_rejects = next(n for n, call in enumerate(calls, start=1) if "/rejects/" in call.request.path)
+        before = [Fault(Kind.KILL, at, after=True) for at in (writes_rejects, writes_rejects + 5)]
+        after = [Fault(Kind.KILL, at, on="BatchWriteItem", after=True) for at in (1, 3)]
+        for fault in (*before, *after):
             world = fresh.copy()
-            tally(len(world.load(Fault(Kind.KILL, at, after=True), max_rejected=1).struck))
+            killed = world.load(fault, max_rejected=1)
+            assert [fault] == killed.struck
+            tally(1)
 
             retried = world.load(max_rejected=1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from airflow_dynamo_pipeline.errors import ServiceTrouble
@@ -14,9 +16,10 @@ from tests.faults.attempts import (
     in_small_pieces,
     items,
 )
+from tests.faults.calls import Call
 from tests.faults.conftest import Tally
 from tests.faults.points import some_of
-from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, REFUSALS, Fault, Kind
+from tests.faults.script import AFTER_ONLY, BEFORE_ONLY, REFUSALS, Fault, Kind, applies
 
 ITEMS = items(10)
 PASSING = [kind for kind in Kind if kind not in {Kind.KILL, Kind.FREEZE, Kind.UNPROCESSED, *REFUSALS}]
@@ -34,10 +37,20 @@ def attempt(one: World, fault: Fault) -> Attempt:
     return trial.run()
 
 
-def points(operations: list[str], every: int) -> list[int]:
-    """Every so many-th call, and the first of each operation."""
-    firsts = {operations.index(operation) + 1 for operation in operations}
-    return sorted({*range(1, len(operations) + 1, every), *firsts})
+def points(calls: list[Call], kind: Kind, *, after: bool) -> list[Fault]:
+    """A fault at every so many-th call that can meet it, and at the first of each operation.
+
+    Counted within the operation: the segments' calls come in another order each time.
+    """
+    met: Counter[str] = Counter()
+    found = []
+    for number, call in enumerate(calls):
+        met[call.operation] += 1
+        of_its_operation = met[call.operation]
+        is_due = number % SELDOM.get(kind, 1) == 0 or of_its_operation == 1
+        if is_due and applies(kind, call, after=after):
+            found.append(Fault(kind, of_its_operation, on=call.operation, after=after))
+    return found
 
 
 def name_of(boundary: tuple[Kind, bool]) -> str:
@@ -50,12 +63,11 @@ def test_e1_e5_one_fault_at_any_call_costs_neither_the_export_nor_an_item(
     boundary: tuple[Kind, bool], tally: Tally
 ) -> None:
     kind, after = boundary
-    operations = World(ITEMS).export(segments=2).operations
-    for at in some_of(points(operations, SELDOM.get(kind, 1))):
+    for fault in some_of(points(World(ITEMS).export(segments=2).calls, kind, after=after)):
         one = World(ITEMS)
-        trial = attempt(one, Fault(kind, at, after=after))
+        trial = attempt(one, fault)
         tally(len(trial.struck))
-        assert not isinstance(trial.outcome, BaseException), f"{kind.name} at call {at}: {trial.outcome}"
+        assert not isinstance(trial.outcome, BaseException), f"{fault}: {trial.outcome}"
         assert_whole(one)
         assert_nothing_left_over(one)
 
