@@ -197,7 +197,8 @@ def holder(world: World, job: SparkJob) -> str:
 def in_the_middle(world: World) -> bool:
     """Whether a part of segment 0, which is range 0 of a slow job, is there, and the rest of it not yet."""
     return any(
-        state.get("segment") == 0 and state.get("parts") and not state["done"] for state in world.checkpoints()
+        state.get("segment") == 0 and state.get("parts") and not state["done"]
+        for state in world.checkpoints()
     )
 
 
