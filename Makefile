@@ -11,6 +11,8 @@ VERSIONS ?= # none: all that `make matrix` knows
 
 export RUFF_CACHE_DIR := .cache/ruff
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where it is set, each of the hundreds of processes of the tests would compile all of Airflow for itself.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := test
 .PHONY: test lint docs matrix oldest install demo demo-lookup ui screenshots bench soak replay explore promises clean help
