@@ -130,10 +130,12 @@ class VirtualClock:
 
     def _is_over(self, me: int) -> bool:
         """Whether this deadline has come; moves the time there if all is quiet and it is the earliest."""
-        idle = all_others_sleep()  # without the lock, for which somebody else might sleep
+        looked_at = time.monotonic()  # a thread may wake while the others are still looked at
+        # Twice: one may have run while another was looked at. Without the lock: somebody might sleep for it.
+        idle = all_others_sleep() and all_others_sleep()
         with self._lock:
             mine = self._deadlines[me]
-            quiet = idle and self._busy <= 0 and time.monotonic() - self._touched >= self._quiet
+            quiet = idle and self._busy <= 0 and looked_at - self._touched >= self._quiet
             if mine > self._time and quiet and mine == min(self._deadlines.values()):
                 self._time = mine
                 self._touched = time.monotonic()

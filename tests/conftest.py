@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.quick_clients import share_what_is_known
 from tests.services import Services, aws_client, running_services
@@ -25,12 +26,18 @@ _airflow_home = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, _airflow_home, ignore_errors=True)
 os.environ.update(
     AIRFLOW_HOME=_airflow_home,
+    AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT="120",
     AIRFLOW__CORE__DAGS_FOLDER=os.path.join(_airflow_home, "dags"),  # noqa: PTH118  a string is wanted
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__OPENLINEAGE__DISABLED="True",
     AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
 )
 
+# How long an example takes says nothing on a machine that others use, too. The same examples each time, so
+# that a change is refused for what it did; pytest --hypothesis-profile=explore looks for new ones.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
+settings.load_profile("same")
 
 # Two Airflows are not to be at work at once, and what takes long is not left to one worker at the end.
 FIRST = ("tests/airflow/scheduler/", "tests/faults/", "tests/airflow/browser/")

@@ -2,8 +2,8 @@
 
 import copy
 import gzip
+import itertools
 import json
-import threading
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -163,25 +163,20 @@ def test_a_stopped_export_leaves_a_checkpoint_and_no_unfinished_upload(
 
 
 def stopped_after_pages(pages: int, export: DynamoDBExportOperator, task: FakeTask) -> None:
-    """Run an export; call ``on_kill`` once so many pages were asked for."""
-    asked = threading.Semaphore(0)
+    """Run an export; ``on_kill`` comes with the so many-th page that is asked for."""
+    asked = itertools.count(1)
     client = export.hook.client_for("dynamodb")
-    client.meta.events.register("before-call.dynamodb.Scan", lambda **_: asked.release())
-    patched = pytest.MonkeyPatch()
-    patched.setattr(type(export.hook), "client_for", _clients_with(export.hook, client))
 
-    def kill() -> None:
-        for _ in range(pages):
-            asked.acquire()
-        export.on_kill()
+    def kill(**_: object) -> None:
+        if next(asked) == pages:
+            export.on_kill()
+            assert export._stop is not None
+            assert export._stop.wait(60)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
+    client.meta.events.register("before-call.dynamodb.Scan", kill)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(type(export.hook), "client_for", _clients_with(export.hook, client))
         export.execute(context_of(task))
-    finally:
-        patched.undo()
-        killer.join()
 
 
 def _clients_with(hook: Any, dynamodb: Any) -> Any:

@@ -460,7 +460,7 @@ def test_on_kill_is_heard_while_the_query_runs(
         ended.set()
         killer.join()
         products.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
         )  # PostgreSQL sees no connection that was closed
 
 

@@ -113,8 +113,14 @@ def calling(patch: pytest.MonkeyPatch, operator: Any, operation: str, heard: Cal
 def killed_at_call(operator: Any, operation: str, number: int, task: FakeTask) -> None:
     """Execute; ``on_kill`` comes with the so many-th call of an operation."""
     calls = itertools.count(1)
+
+    def kill() -> None:
+        if next(calls) == number:
+            operator.on_kill()
+            assert operator._stop.wait(60)
+
     with pytest.MonkeyPatch.context() as patch:
-        calling(patch, operator, operation, lambda: operator.on_kill() if next(calls) == number else None)
+        calling(patch, operator, operation, kill)
         operator.execute(context_of(task))
 
 

@@ -25,6 +25,7 @@ def airflow_environment(home: Path, services: Services, port: int) -> dict[str, 
         **inherited,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # seconds, on a machine with better things to do
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLE_DAGS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",

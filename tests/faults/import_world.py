@@ -143,7 +143,8 @@ class ImportAttempt:
         """Import through this door."""
         door.impatient = self.impatient
         if self.stop_at is not None:
-            door.before = lambda _: self.stop.set() if len(door.calls) + 1 == self.stop_at else None
+            stop_at = self.stop_at
+            door.before = lambda _: self.stop.set() if len(door.calls) + 1 >= stop_at else None
         ports = import_ports(
             door.client,
             self.request,

@@ -240,7 +240,8 @@ class LookupAttempt:
         """Load through this door."""
         door.impatient = self.impatient
         if self.stop_at is not None:
-            door.before = lambda _: self.stop.set() if len(door.calls) + 1 == self.stop_at else None
+            stop_at = self.stop_at
+            door.before = lambda _: self.stop.set() if len(door.calls) + 1 >= stop_at else None
         ports = lookup_ports(
             door.client,
             self.request,

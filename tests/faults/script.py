@@ -48,6 +48,7 @@ NO_DETAIL: Mapping[str, object] = MappingProxyType({})
 class Fault:
     """Strikes the ``at``-th call (from 1) of all calls, or of those of one operation, and the next ones.
 
+    ``path``: of these, only calls whose path ends so; who beats, and how often, does not change their number.
     ``after``: the call takes effect, and its answer is lost or late; else it has no effect.
     ``reason`` belongs to throttles, as TableReadKeyRangeThroughputExceeded; ``seconds`` to slow replies.
     """
@@ -59,6 +60,12 @@ class Fault:
     times: int = 1
     reason: str | None = None
     seconds: float = 5.0
+    path: str = ""
+
+    @property
+    def selects(self) -> tuple[str | None, str]:
+        """Which calls are counted."""
+        return self.on, self.path
 
     def strikes(self, number: int) -> bool:
         """Whether the call of this number is struck."""
@@ -67,6 +74,7 @@ class Fault:
     def __str__(self) -> str:
         """Say what happens where, as one argument of a replay."""
         where = f"{self.on or 'call'} {self.at}" + (f" x{self.times}" if self.times > 1 else "")
+        where += f" of {self.path}" if self.path else ""
         return f"{self.kind.name} {'after' if self.after else 'before'} {where}"
 
 
@@ -102,20 +110,24 @@ class Script:
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._faults = tuple(faults)
+        self._selections = {fault.selects for fault in self._faults}
         self._lock = threading.Lock()
-        self._counts: Counter[str | None] = Counter()
+        self._counts: Counter[tuple[str | None, str]] = Counter()
         self.struck: list[Fault] = []
 
     def take(self, call: Call) -> Fault | None:
         """Count a call; the first fault that strikes it, if any."""
         with self._lock:
-            self._counts[None] += 1
-            self._counts[call.operation] += 1
+            selecting = {selects for selects in self._selections if _is_of(call, *selects)}
+            self._counts.update(selecting)
             for fault in self._faults:
-                of_its_kind = fault.on in (None, call.operation)
-                if of_its_kind and fault.strikes(self._counts[fault.on]):
+                if fault.selects in selecting and fault.strikes(self._counts[fault.selects]):
                     if not applies(fault.kind, call, after=fault.after):
                         return None
                     self.struck.append(fault)
                     return fault
         return None
+
+
+def _is_of(call: Call, operation: str | None, path: str) -> bool:
+    return operation in (None, call.operation) and call.request.path.endswith(path)

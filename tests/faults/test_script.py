@@ -65,7 +65,7 @@ def scan(door: Door) -> ReplyText:
 def test_a_struck_write_fails_and_took_effect_only_if_struck_after_it(
     world: World, opened: Any, kind: Kind, error: type[Exception], after: bool
 ) -> None:
-    door = opened(Fault(kind, 2, after=after), impatient=True)
+    door = opened(Fault(kind, 2, after=after), impatient=kind is Kind.TIME_OUT)
     put(door, "first")
 
     with pytest.raises(error):

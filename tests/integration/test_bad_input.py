@@ -647,8 +647,8 @@ def damaged(request: AWSPreparedRequest) -> AWSResponse:
     """The real reply with one letter changed: still a page, with the checksum of what was sent."""
     response = sent(request)
     body = bytearray(response.content)
-    at = body.rindex(b"xxxx")
-    body[at : at + 1] = b"y"
+    at = max(body.rfind(b"xxxx"), body.rfind(b'"Count":') + len(b'"Count":'))  # the last page may be empty
+    body[at] ^= 1  # x to y, a digit to its neighbour
     return answer(request, 200, dict(response.headers.items()), bytes(body))
 
 

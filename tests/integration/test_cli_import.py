@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # stubs, which only the checker has
     from mypy_boto3_s3 import S3Client
 
 ITEMS = [{"pk": {"S": f"{number:03}"}, "text": {"S": "x" * 100}} for number in range(300)]
-SLOW, QUICK = ("--units-per-second", "20"), ("--units-per-second", "100000")
+SLOW, QUICK = ("--units-per-second", "2"), ("--units-per-second", "100000")
 
 
 @pytest.fixture

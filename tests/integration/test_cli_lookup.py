@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # stubs, which only the checker has
 
 ROWS = [(f"P{number:03}", f"name {number}", number) for number in range(200)]
 QUICK = ("--units-per-second", "100000", "--read-units-per-second", "100000")
-SLOW = ("--units-per-second", "20", "--read-units-per-second", "100000")
+SLOW = ("--units-per-second", "2", "--read-units-per-second", "100000")
 COLUMNS = '{"id": {"name": "pk"}}'
 
 

@@ -89,4 +89,4 @@ def test_a_failure_in_moto_fails_the_task_with_what_is_known(
         operator(table_name, bucket, delete_partial=True).execute(context())
 
     assert f"table {table_name} is kept: it is not known to be the table" in str(caught.value)
-    assert table_name in moto.list_tables()["TableNames"]
+    assert moto.describe_table(TableName=table_name)

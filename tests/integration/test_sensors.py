@@ -20,7 +20,7 @@ from airflow_dynamo_pipeline.sensors.s3 import S3KeyExistsSensor
 from tests.services import Services, aws_client
 from tests.services.clients import ACCESS_KEY, SECRET_KEY
 from tests.services.moto_server import moto_server
-from tests.unit.airflow_parts import deferral_of, environment
+from tests.unit.airflow_parts import TaskDeferred, deferral_of, environment
 
 if TYPE_CHECKING:  # stubs, which only the checker has
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -80,7 +80,11 @@ def recover(moto: "DynamoDBClient", table: str) -> None:
 
 def run_deferred(sensor: Any, meanwhile: Callable[[], None]) -> list[float]:
     """Execute as Airflow does: defer, store the trigger as JSON, run it, resume; returns how it slept."""
-    deferral = deferral_of(sensor)
+    return go_on(sensor, deferral_of(sensor), meanwhile)
+
+
+def go_on(sensor: Any, deferral: TaskDeferred, meanwhile: Callable[[], None]) -> list[float]:
+    """Bring a sensor that deferred to its end."""
     path, arguments = deferral.trigger.serialize()
     module, _, name = path.rpartition(".")
     trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))

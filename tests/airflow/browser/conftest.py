@@ -72,7 +72,10 @@ def _browser() -> Iterator[Browser]:
         pytest.skip(str(error))
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
-            executable_path=build.executable, args=ALONE, env={**os.environ, **build.env}
+            executable_path=build.executable,
+            args=ALONE,
+            env={**os.environ, **build.env},
+            timeout=PATIENCE_SECONDS * 1000,
         )
         yield launched
         launched.close()

@@ -153,7 +153,8 @@ class Ui:
         row = self._row(key)
         row.get_by_role("button", name="Copy to clipboard").click()
         row.scroll_into_view_if_needed()
-        return json.loads(self.page.evaluate("navigator.clipboard.readText()"))
+        read = "navigator.clipboard.readText()"
+        return json.loads(wait_until("a copied XCom", lambda: self.page.evaluate(read)))
 
     def message(self, start: str) -> Locator:
         """The first line of the open log with this text: wrapped, and with the log at its beginning."""

@@ -11,7 +11,7 @@ import httpx
 
 from tests.demo.airflow_env import PASSWORD, USER
 
-REPLY_SECONDS = 30.0
+REPLY_SECONDS = 120.0
 TOKEN_SECONDS = 600.0  # Airflow's own lasts longer
 
 

@@ -114,9 +114,11 @@ def worker_is_lost(world: World) -> Resumed:
 def supervisor_is_lost(world: World) -> Resumed:
     """The supervisor alone is killed; the task reads on until it has something to say to Airflow."""
     source = world.source("supervisor-is-lost")
+    hold = world.dynamodb.hold(source.is_scan, passing=1)
     instance = world.begin_export(source, units_per_second=SLOW)
-    wait_until("first page", lambda: world.scans(source))
+    hold.wait_for(1)
     task = world.task(instance)
     task.parent().kill()
+    hold.release()
     wait_until_gone(task)
     return resumed(world, source, instance, left_by(world, source))

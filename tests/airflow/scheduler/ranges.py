@@ -71,8 +71,10 @@ def ranges_are_lost(world: World) -> SharedOut:
     behind_a_part.release()
     third_page.wait_for(1)
     marked = _scans_of(world, source, 2)
+    third = world.task(ranges[2])
     _mark_failed(world, ranges[2])
     third_page.release()
+    wait_until_gone(third)
     world.airflow.wait_for_end(ranges[0])
     failed, stopped = _state(world, ranges, export), _scans_of(world, source, 2)
     later = world.scans(source)[before:]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -22,7 +23,10 @@ from tests.services import Services
 from tests.services.process import free_port
 
 BUNDLES = {"examples": EXAMPLE_DAGS, "own": Path(__file__).parent / "dags"}
-DAGS = frozenset({"export_table", "scheduler_export", "scheduler_ranges", "scheduler_wait"})
+DAGS = frozenset(
+    {"export_table", "scheduler_export", "scheduler_import", "scheduler_ranges", "scheduler_wait"}
+)
+LOCAL_SETTINGS = Path(__file__).parent / "patient_supervisor.py"
 PATIENCE_SECONDS = 600.0  # of a machine with better things to do
 LOOK_EVERY_SECONDS = 0.1
 
@@ -36,11 +40,23 @@ def wait_until(what: str, look: Callable[[], Found | None], seconds: float = PAT
     """
     pause, deadline = threading.Event(), time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with contextlib.suppress(httpx.TransportError):
+        with _unless_asked_in_vain():
             if found := look():
                 return found
         pause.wait(LOOK_EVERY_SECONDS)
     raise TimeoutError(f"{what}: not within {seconds:g} s")
+
+
+@contextlib.contextmanager
+def _unless_asked_in_vain() -> Iterator[None]:
+    """Nobody answered, or the server could not, as when its database was locked."""
+    try:
+        yield
+    except httpx.TransportError:
+        return
+    except httpx.HTTPStatusError as error:
+        if not error.response.is_server_error:
+            raise
 
 
 def commands(execution_url: str) -> dict[str, list[str]]:
@@ -140,6 +156,8 @@ def running_airflow(
 ) -> Iterator[RunningAirflow]:
     """Start the components against these services, with the DAGs of these folders, and end them."""
     env = environment(home, services, secret_key, bundles)
+    (home / "config").mkdir(exist_ok=True)
+    shutil.copy(LOCAL_SETTINGS, home / "config" / "airflow_local_settings.py")
     migrate(env)
     found = RunningAirflow(home, env)
     try:
@@ -155,6 +173,7 @@ def environment(
     """The demo's environment, with these DAG folders and everything that makes one wait made short."""
     env = airflow_environment(home, services, free_port())
     connection = json.loads(env["AIRFLOW_CONN_AWS_DEFAULT"])
+    connection["extra"]["config_kwargs"] = {"read_timeout": PATIENCE_SECONDS}  # of replies that are held
     bundle_list = [
         {
             "name": name,
@@ -169,12 +188,15 @@ def environment(
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{free_port()}/execution/",
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__CORE__PARALLELISM": "8",
-        "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # seconds, on a machine with better things to do
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundle_list),
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": str(PATIENCE_SECONDS),
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # the files stay as they are
+        "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": str(PATIENCE_SECONDS),
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     }

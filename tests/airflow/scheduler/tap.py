@@ -12,7 +12,7 @@ import urllib3
 
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 PATIENCE_SECONDS = 600.0  # for a call that must come
-HELD_AT_MOST_SECONDS = 400.0
+HELD_AT_MOST_SECONDS = 900.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from airflow_dynamo_pipeline.spark import attempt
 from airflow_dynamo_pipeline.spark.attempt import Attempt, Outcome, stopping_with_spark
 from tests.unit.spark.jobs import JOB
 
-ENOUGH_SECONDS = 10.0
+ENOUGH_SECONDS = 60.0
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, *ends: Exception | JsonObject) -> list[int]:
