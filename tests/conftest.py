@@ -35,7 +35,9 @@ os.environ.update(
 
 # How long an example takes says nothing on a machine that others use, too. The same examples each time, so
 # that a change is refused for what it did; pytest --hypothesis-profile=explore looks for new ones.
-settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "explore", derandomize=False, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("same", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("same")
 

@@ -200,7 +200,7 @@ VALUES = some.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(attributes=some.dictionaries(TEXTS.filter(lambda name: name != "pk"), VALUES, max_size=3))
 def test_every_item_has_the_same_size_and_comes_back_the_same(pair: Pair, attributes: Item) -> None:
     name = pair.table()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from airflow_dynamo_pipeline.errors import ImportRefused, LeaseHeld, PipelineError
 from tests.faults.attempts import items
+from tests.faults.calls import Call
 from tests.faults.conftest import Tally
 from tests.faults.endpoint import Killed
 from tests.faults.import_backups import files
@@ -180,15 +183,25 @@ def test_i2_a_backup_that_changed_since_is_another_import() -> None:
 
 def test_i2_a_record_that_was_removed_meanwhile_ends_the_attempt_without_a_success() -> None:
     one = world()
-    calls = first(world()).calls
-    records = [n for n, call in enumerate(calls, start=1) if call.request.path.endswith("/import.json")]
+    looked_at = sum(map(is_of_record, first(world()).calls))
+    seen = itertools.count(1)
+
+    def meanwhile(call: Call) -> None:
+        if is_of_record(call) and next(seen) == looked_at - 1:
+            remove_record(one)
+
     attempt = ImportAttempt(one, importing(one.laid, max_rejected=1))
     with one.aws.door() as door:
-        door.before = lambda _: remove_record(one) if len(door.calls) + 1 == records[-2] else None
+        door.before = meanwhile
         attempt.through(door)
 
     attempt.failed(PipelineError, "was removed during the import")
     assert [] == one.records
+
+
+def is_of_record(call: Call) -> bool:
+    path: str = call.request.path
+    return path.endswith("/import.json")
 
 
 def remove_record(one: ImportWorld) -> None:

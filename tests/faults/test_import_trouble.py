@@ -68,7 +68,7 @@ def points(boundary: tuple[Kind, bool], calls: list[str]) -> list[int]:
     """The last call of each operation that may write, and some of all; which, differs between boundaries."""
     begin = calls.index("PutObject")
     last = {len(calls) - calls[::-1].index(name) for name in calls[begin:]}
-    if boundary[0] is Kind.TIME_OUT:  # each costs a real second
+    if boundary[0] is Kind.TIME_OUT:  # each costs two real seconds
         return sorted(last)
     return sorted(last | set(range(1 + BOUNDARIES.index(boundary) % EVERY, len(calls) + 1, EVERY)))
 

@@ -77,7 +77,10 @@ def test_r5_one_fault_at_any_call_costs_neither_the_load_nor_a_row(
 def test_r5_records_whose_reply_was_lost_are_found_to_be_ones_own(
     worlds: list[LookupWorld], way: int, kind: Kind, tally: Tally
 ) -> None:
-    """Every conditional write of lease, record and state that took effect without saying so."""
+    """Conditional writes of record and state, and beats of the lease, that took effect without saying so.
+
+    One that is told of a conflict had no effect, and is as good as one that was.
+    """
     loaded = worlds[way]
     puts = [call for call in loaded.copy().load().calls if call.operation == "PutObject"]
     beats = sum(call.request.path.endswith(LEASE) for call in puts)

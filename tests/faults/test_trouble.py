@@ -29,7 +29,7 @@ BOUNDARIES = [
     for after in (False, True)
     if kind not in (AFTER_ONLY if not after else BEFORE_ONLY)
 ]
-SELDOM = {Kind.TIME_OUT: 3}  # each costs a real second: only every third call
+SELDOM = {Kind.TIME_OUT: 3}  # each costs two real seconds: only every third call
 
 
 def attempt(one: World, fault: Fault) -> Attempt:
@@ -40,16 +40,19 @@ def attempt(one: World, fault: Fault) -> Attempt:
 def points(calls: list[Call], kind: Kind, *, after: bool) -> list[Fault]:
     """A fault at every so many-th call that can meet it, and at the first of each operation.
 
-    Counted within the operation: the segments' calls come in another order each time.
+    Counted within the operation, or within one record of it: the segments' calls come in another order each
+    time.
     """
-    met: Counter[str] = Counter()
+    met: Counter[tuple[str, str]] = Counter()
     found = []
     for number, call in enumerate(calls):
-        met[call.operation] += 1
-        of_its_operation = met[call.operation]
-        is_due = number % SELDOM.get(kind, 1) == 0 or of_its_operation == 1
+        name = call.request.path.rpartition("/")[2]
+        record = f"/{name}" if name.endswith(".json") else ""
+        met.update({(call.operation, ""), (call.operation, record)})
+        is_due = number % SELDOM.get(kind, 1) == 0 or met[call.operation, ""] == 1
         if is_due and applies(kind, call, after=after):
-            found.append(Fault(kind, of_its_operation, on=call.operation, after=after))
+            at = met[call.operation, record]
+            found.append(Fault(kind, at, on=call.operation, after=after, path=record))
     return found
 
 

@@ -1,5 +1,6 @@
 """Each sensor waits for what another party does to moto's services, and fails at once if it cannot come."""
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # stubs, which only the checker has
     from mypy_boto3_s3 import S3Client
 
 SERVICES = ("dynamodb", "s3", "sts", "cloudwatch", "service-quotas")
+LOOKS = 1200  # twenty a second
 FOLDER = "orders/AWSDynamoDB/2026-03-01-00-00-00-0a1b2c3d"
 
 
@@ -99,6 +101,15 @@ class World:
         arn = self.dynamodb.describe_table(TableName=self.table)["Table"]["TableArn"]
         reply = self.dynamodb.export_table_to_point_in_time(TableArn=arn, S3Bucket=bucket, S3Prefix="native")
         return reply["ExportDescription"]["ExportArn"]
+
+    def wait_until_failed(self, export_arn: str) -> None:
+        """Moto exports in a thread."""
+        for _ in range(LOOKS):
+            found = self.dynamodb.describe_export(ExportArn=export_arn)["ExportDescription"]
+            if found["ExportStatus"] == "FAILED":
+                return
+            threading.Event().wait(0.05)
+        pytest.fail(f"{export_arn} did not fail")
 
 
 @pytest.fixture(autouse=True)
@@ -254,16 +265,11 @@ def test_a_native_export_that_failed_fails_at_once(world: World, deferrable: boo
     world.create()
     arn = world.export(f"no-such-bucket-{uuid.uuid4().hex}")
 
+    world.wait_until_failed(arn)
     with pytest.raises(AirflowFailException, match="is FAILED: S3NoSuchBucket"):
-        run_until_done(
-            DynamoDBExportSensor(
-                task_id="wait",
-                export_arn=arn,
-                aws_conn_id="aws_moto",
-                poke_interval=0.01,
-                deferrable=deferrable,
-            )
-        )
+        DynamoDBExportSensor(
+            task_id="wait", export_arn=arn, aws_conn_id="aws_moto", poke_interval=0.01, deferrable=deferrable
+        ).execute(Context())
 
 
 @BOTH_WAYS

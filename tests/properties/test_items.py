@@ -202,7 +202,7 @@ def local(services: Services, dynamodb: DynamoDBClient) -> Local:
 fresh = itertools.count()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@settings(suppress_health_check=list(HealthCheck), deadline=None, max_examples=300)
 @given(item=items)
 def test_dynamodb_takes_what_the_check_takes_and_refuses_what_it_refuses(local: Local, item: Any) -> None:
     text = json.dumps({**item, "pk": {"S": "a"}}).encode()
@@ -210,7 +210,7 @@ def test_dynamodb_takes_what_the_check_takes_and_refuses_what_it_refuses(local: 
     assert (problems_of(text, KEY) is None) == (local.put(text) is not None), problems_of(text, KEY)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=list(HealthCheck), deadline=None)
 @given(item=items)
 def test_dynamodb_counts_the_bytes_that_we_count(local: Local, item: Any) -> None:
     """The item is padded to exactly two units, and then by one byte more."""

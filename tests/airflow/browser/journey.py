@@ -11,7 +11,7 @@ from tests.demo.table import TABLE, prepare
 from tests.services import Services, aws_client
 
 DAG_ID = "export_table"
-RATIO = 0.05  # of the demo's table: two minutes, of which half a one is needed to see progress twice
+RATIO = 0.05  # of the demo's table: two minutes, of which thirty seconds are needed to see progress twice
 TARGET = "s3://backups/from-the-form"
 LINKS = ("DynamoDB table", "S3 prefix")
 FEWER_ITEMS = 2_000

@@ -10,7 +10,7 @@ from tests.airflow.scheduler.api import Instance
 from tests.airflow.scheduler.cleared import HEARD
 from tests.airflow.scheduler.exports import Export, Source, items_read
 from tests.airflow.scheduler.running import wait_until
-from tests.airflow.scheduler.tap import Call
+from tests.airflow.scheduler.tap import Call, Hold
 from tests.airflow.scheduler.world import World, wait_until_gone
 
 RANGES = 3  # of one segment each
@@ -63,18 +63,13 @@ def ranges_are_lost(world: World) -> SharedOut:
     run_id = api.trigger("scheduler_ranges", table_name=source.name, s3_uri=source.s3_uri)
     ranges = [Instance("scheduler_ranges", run_id, "export.range", number) for number in range(RANGES)]
     behind_a_part.wait_for(1)
-    task = world.task(ranges[1])
-    task.kill()
-    wait_until_gone(task)
+    _kill(world, ranges[1])
     (export,) = source.exports()
     killed, before = export.checkpoints()[1], len(world.scans(source))
     behind_a_part.release()
     third_page.wait_for(1)
     marked = _scans_of(world, source, 2)
-    third = world.task(ranges[2])
-    _mark_failed(world, ranges[2])
-    third_page.release()
-    wait_until_gone(third)
+    _mark_failed(world, ranges[2], third_page)
     world.airflow.wait_for_end(ranges[0])
     failed, stopped = _state(world, ranges, export), _scans_of(world, source, 2)
     later = world.scans(source)[before:]
@@ -108,10 +103,19 @@ def _after_items(wanted: Callable[[Call], bool], items: int) -> Callable[[Call],
     return is_behind
 
 
-def _mark_failed(world: World, instance: Instance) -> None:
-    """As a person does, and wait until its process heard of it."""
+def _kill(world: World, instance: Instance) -> None:
+    task = world.task(instance)
+    task.kill()
+    wait_until_gone(task)
+
+
+def _mark_failed(world: World, instance: Instance, page: Hold) -> None:
+    """As a person does; the page that is under way comes once the process heard of it."""
+    task = world.task(instance)
     world.airflow.api.mark_failed(instance)
     wait_until("word of it", lambda: HEARD in world.airflow.task_log(instance, 1))
+    page.release()
+    wait_until_gone(task)
 
 
 def _commit(ranges: list[Instance]) -> Instance:

@@ -39,24 +39,24 @@ def wait_until(what: str, look: Callable[[], Found | None], seconds: float = PAT
     What cannot be asked at the moment counts as not found.
     """
     pause, deadline = threading.Event(), time.monotonic() + seconds
+    last: httpx.HTTPError | None = None
     while time.monotonic() < deadline:
-        with _unless_asked_in_vain():
+        try:
             if found := look():
                 return found
+        except httpx.HTTPError as error:
+            if not _is_in_vain(error):
+                raise
+            last = error
         pause.wait(LOOK_EVERY_SECONDS)
-    raise TimeoutError(f"{what}: not within {seconds:g} s")
+    raise TimeoutError(f"{what}: not within {seconds:g} s") from last
 
 
-@contextlib.contextmanager
-def _unless_asked_in_vain() -> Iterator[None]:
-    """Nobody answered, or the server could not, as when its database was locked."""
-    try:
-        yield
-    except httpx.TransportError:
-        return
-    except httpx.HTTPStatusError as error:
-        if not error.response.is_server_error:
-            raise
+def _is_in_vain(error: httpx.HTTPError) -> bool:
+    """Whether nobody answered, or the server could not, as when its database was locked."""
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.is_server_error
+    return isinstance(error, httpx.TransportError)
 
 
 def commands(execution_url: str) -> dict[str, list[str]]:
@@ -189,9 +189,9 @@ def environment(
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
         "AIRFLOW__CORE__PARALLELISM": "8",
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundle_list),
-        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": str(PATIENCE_SECONDS),
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": f"{PATIENCE_SECONDS:.0f}",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",  # the files stay as they are
-        "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": str(PATIENCE_SECONDS),
+        "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": f"{PATIENCE_SECONDS:.0f}",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
