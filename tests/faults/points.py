@@ -30,5 +30,9 @@ def some_of(points: Iterable[Point]) -> Iterator[Point]:
 
 
 def least(count: int) -> int:
-    """What is met at least so many times at all points is met at least so often at some of them."""
+    """How often at least a test must meet what all points meet so often: the share of it, and never 0.
+
+    It can ask for one more than a fifth of the points has; which points a test tries never changes, and so
+    neither does whether it holds.
+    """
     return count if os.environ.get(EVERY_POINT) else count // ONE_IN + 1

@@ -233,6 +233,7 @@ def test_r5_killed_with_rejected_rows_each_is_still_told_of_once(tally: Tally) -
 
             retried = world.load(max_rejected=1)
 
+            assert (fault is done) == (retried.result.start == "adopt")
             assert 1 == retried.result.rejected
             assert [6] == list(world.rejects)
             assert_table(world, items_of(NEW))

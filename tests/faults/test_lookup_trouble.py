@@ -79,7 +79,7 @@ def test_r5_records_whose_reply_was_lost_are_found_to_be_ones_own(
 ) -> None:
     """Conditional writes of record and state, and beats of the lease, that took effect without saying so.
 
-    One that is told of a conflict had no effect, and is as good as one that was.
+    A conflict is told before any effect: there the write is only made again.
     """
     loaded = worlds[way]
     puts = [call for call in loaded.copy().load().calls if call.operation == "PutObject"]
